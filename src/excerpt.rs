@@ -53,11 +53,12 @@ impl LineExcerpt {
 
     /// Masks every access key ID and account ID. The mark stays at its place.
     pub fn mask_identifiers(&mut self) {
-        let (before, marked, _) = self.split_at_mark();
-        self.before = sanitize::mask_identifiers(&before).chars().count();
-        self.width = sanitize::mask_identifiers(&marked).chars().count();
-        // The text as one: an ID that the mark divides is masked too.
-        self.text = sanitize::mask_identifiers(&self.text);
+        let (before, marked, after) = self.split_at_mark();
+        let [before, marked, after] = [before, marked, after].map(|part| sanitize::mask_identifiers(&part));
+        self.before = before.chars().count();
+        self.width = marked.chars().count();
+        // Once more as one: an ID that the mark divides is masked too.
+        self.text = sanitize::mask_identifiers(&[before, marked, after].concat());
     }
 
     /// The line with its number and the mark, for a terminal; `style` says how wide it may be.

@@ -38,11 +38,12 @@ pub fn split_steps(advice: &str) -> Vec<&str> {
 
 /// How many numbered steps an advice has.
 pub fn count_steps(advice: &str) -> usize {
-    let is_step = |line: &&str| {
-        let number = line.split_once(". ").map_or("", |(number, _)| number);
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    split_steps(advice).iter().filter(|line| is_step(line)).count()
+    split_steps(advice).into_iter().filter(|line| is_numbered(line)).count()
+}
+
+fn is_numbered(line: &str) -> bool {
+    let number = line.split_once(". ").map_or("", |(number, _)| number);
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The lines of an advice, each escaped for the format, with the format's line break between them.

@@ -48,10 +48,9 @@ pub fn print_escaped(context: &Context<'_>, render: impl FnOnce(TextStyle) -> St
 }
 
 fn ensure_inert(code: &str) -> Result<(), CommandError> {
-    let hides = |line: &&str| line.chars().any(|c| is_harmful(c) && c != '\t');
     let (line, what) = if let Some(line) = find_workflow_command(code) {
         (line, "would start a command in the log of the workflow")
-    } else if let Some(line) = code.lines().find(hides) {
+    } else if let Some(line) = code.lines().find(|line| line.chars().any(|c| is_harmful(c) && c != '\t')) {
         (line, "has characters that hide or reorder text in the log of the workflow")
     } else {
         return Ok(());

@@ -25,14 +25,15 @@ pub struct FleetFinding {
 impl FleetFinding {
     /// The fingerprint, which a file from outside may lack or have in another form.
     pub fn checked_fingerprint(&self) -> String {
-        let is_valid = |text: &&String| {
-            text.len() == FINGERPRINT_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-        };
-        if let Some(fingerprint) = self.fingerprint.as_ref().filter(is_valid) {
+        if let Some(fingerprint) = self.fingerprint.as_ref().filter(|text| is_fingerprint(text)) {
             return fingerprint.clone();
         }
         key_fingerprint(&self.rule, self.user.as_deref().unwrap_or(&self.message), None)
     }
+}
+
+fn is_fingerprint(text: &str) -> bool {
+    text.len() == FINGERPRINT_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A rule that could not look, or not at everything.

@@ -32,8 +32,7 @@ pub fn find_refused_file(rule: &Value, files: &BTreeMap<String, usize>) -> Backe
         Some("max_file_path_length") => {
             let limit = number_at(rule, "/parameters/max_file_path_length")?;
             let mut paths = files.keys();
-            let length = |path: &str| (JOURNAL_FOLDER.len() + path.chars().count()) as u64;
-            paths.find(|path| length(path) > limit).map(|path| (path, format!("{limit} characters")))
+            paths.find(|path| path_length(path) > limit).map(|path| (path, format!("{limit} characters")))
         }
         Some("max_file_size") => {
             let limit = number_at(rule, "/parameters/max_file_size")?;
@@ -45,6 +44,11 @@ pub fn find_refused_file(rule: &Value, files: &BTreeMap<String, usize>) -> Backe
     };
     let kind = rule["type"].as_str().unwrap_or_default();
     Ok(refused.map(|(path, limit)| format!("refuses changes of the file `{path}` ({kind}: {limit})")))
+}
+
+/// The characters of the longest path at which a file is kept, that of the journal.
+fn path_length(path: &str) -> u64 {
+    (JOURNAL_FOLDER.len() + path.chars().count()) as u64
 }
 
 /// The first file that a pattern matches, with the pattern.

@@ -212,8 +212,8 @@ fn is_dispatched(run: &Value) -> bool {
 }
 
 fn time_at(run: &Value, pointer: &str) -> BackendResult<Timestamp> {
-    let undated = |_| BackendError::new(ErrorKind::NotApplied, "GitHub's run has no date");
-    text_at(run, pointer)?.parse().map_err(undated)
+    let time = text_at(run, pointer)?.parse();
+    time.map_err(|_| BackendError::new(ErrorKind::NotApplied, "GitHub's run has no date"))
 }
 
 /// The error of a workflow that GitHub did not start. The permission, the file or its state may change until the next run,

@@ -87,8 +87,11 @@ pub fn is_inherited(job: &YamlNode) -> bool {
 
 /// The fields of a mapping that have one of these names, which are in upper case.
 pub fn find_named_fields(map: &YamlNode, names: &BTreeSet<String>) -> Vec<usize> {
-    let is_named = |index: &usize| names.contains(&map.fields()[*index].name().to_ascii_uppercase());
-    (0..map.fields().len()).filter(is_named).collect()
+    let fields = map.fields().iter().enumerate();
+    fields
+        .filter(|(_, field)| names.contains(&field.name().to_ascii_uppercase()))
+        .map(|(index, _)| index)
+        .collect()
 }
 
 /// The path from the root of the repository.

@@ -58,8 +58,8 @@ pub fn find_role<'n>(step: &'n YamlNode, request: &MigrationRequest<'_>) -> Opti
 pub fn fill_placeholders(editor: &mut TextEditor<'_>, job: &YamlNode, request: &MigrationRequest<'_>) {
     for step in job.get("steps").map(YamlNode::items).unwrap_or_default() {
         let role = find_role(step, request);
-        let is_open = |role: &&YamlNode| role.scalar_text().is_some_and(|text| text.contains(PLACEHOLDER));
-        if let Some(role) = role.filter(is_open).filter(|role| role.scalar_text() != Some(request.role_arn)) {
+        let Some((role, text)) = role.and_then(|role| Some((role, role.scalar_text()?))) else { continue };
+        if text.contains(PLACEHOLDER) && text != request.role_arn {
             editor.replace_value(role, request.role_arn);
         }
     }

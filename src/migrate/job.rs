@@ -1,6 +1,8 @@
 //! Decides how one job comes to its role: which inputs and variables go, where the role is assumed, or why a person has to
 //! change the job.
 
+use std::collections::BTreeSet;
+
 use super::action_steps::{
     ActionUse, find_action_use, is_configure_step, is_known_action, may_ignore_session_token,
 };
@@ -124,8 +126,8 @@ pub fn plan_job<'n>(context: &JobContext<'n>) -> Result<JobChange<'n>, Vec<LeftP
 /// Whether a step that had no key comes after one that had it alone.
 fn has_later_step(steps: &[YamlNode], needing: &[NeedingStep<'_>]) -> bool {
     let Some(first) = needing.iter().map(|needed| needed.index).min() else { return false };
-    let had_key = |index: &usize| needing.iter().any(|needed| needed.index == *index);
-    needing.iter().all(|needed| needed.is_own) && (first..steps.len()).any(|index| !had_key(&index))
+    let had_key: BTreeSet<usize> = needing.iter().map(|needed| needed.index).collect();
+    needing.iter().all(|needed| needed.is_own) && (first..steps.len()).any(|index| !had_key.contains(&index))
 }
 
 /// A called file that assumes the role gets no key: from a job as secrets, from a step as inputs.

@@ -48,15 +48,9 @@ impl KeySecrets {
 
     /// The names, in upper case, under which callers hand the key to a file.
     pub fn of_callee(&self, context: KeyContext, names: impl Iterator<Item = String>) -> Self {
-        let of_environments = |secrets: &[NamedSecret]| {
-            // A called workflow reads the secrets of an environment by itself.
-            let is_kept =
-                |secret: &&NamedSecret| context == KeyContext::Secrets && secret.environment.is_some();
-            secrets.iter().filter(is_kept).cloned().collect::<Vec<_>>()
-        };
-        let mut own = of_environments(&self.own);
+        let mut own = secrets_of_environments(&self.own, context);
         own.extend(names.map(|name| NamedSecret { name, environment: None }));
-        Self { context, own, others: of_environments(&self.others) }
+        Self { context, own, others: secrets_of_environments(&self.others, context) }
     }
 
     /// The names of the secrets of the repository, which a workflow can inherit.
@@ -131,6 +125,13 @@ impl KeySecrets {
         }
         SecretOwner::Other
     }
+}
+
+/// What a called file still reads of its caller's secrets: a called workflow reads those of an environment by itself.
+fn secrets_of_environments(secrets: &[NamedSecret], context: KeyContext) -> Vec<NamedSecret> {
+    let mut kept = secrets.to_vec();
+    kept.retain(|secret| context == KeyContext::Secrets && secret.environment.is_some());
+    kept
 }
 
 /// GitHub ignores the case of an environment's name.

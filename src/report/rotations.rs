@@ -170,8 +170,8 @@ pub fn render_markdown(report: &Report) -> String {
     if rotations.is_empty() {
         return String::new();
     }
-    let is_used = |(kind, ..): &&Column| rotations.iter().any(|rotation| rotation.has(kind));
-    let columns: Vec<&Column> = COLUMNS.iter().filter(is_used).collect();
+    let mut columns: Vec<&Column> = COLUMNS.iter().collect();
+    columns.retain(|(kind, ..)| rotations.iter().any(|rotation| rotation.has(kind)));
     let mut table = "### Rotations\n\n| user | phase | why |".to_owned();
     columns.iter().for_each(|(_, title, _)| table.push_str(&format!(" {title} |")));
     table.push_str("\n|---|---|---|");

@@ -141,24 +141,25 @@ const LAST_USED_COLUMN: usize = 5;
 /// The widths of the columns. Where a line would break, the age of the oldest key goes, which the rows of the keys have as
 /// well; then where a key was used last.
 fn fit_columns(rows: &mut [Vec<String>], style: TextStyle) -> Vec<usize> {
-    let is_narrow = |widths: &[usize]| {
-        let line: usize = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
-        style.width.is_some_and(|width| line > width)
-    };
     let mut widths = column_widths(rows);
-    if is_narrow(&widths) {
+    if breaks_lines(&widths, style) {
         for row in rows.iter_mut() {
             row.remove(OLDEST_COLUMN);
         }
         widths = column_widths(rows);
     }
-    if is_narrow(&widths) {
+    if breaks_lines(&widths, style) {
         for cell in rows.iter_mut().filter_map(|row| row.get_mut(LAST_USED_COLUMN - 1)) {
             cell.truncate(cell.find(" (").unwrap_or(cell.len()));
         }
         widths = column_widths(rows);
     }
     widths
+}
+
+fn breaks_lines(widths: &[usize], style: TextStyle) -> bool {
+    let line: usize = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+    style.width.is_some_and(|width| line > width)
 }
 
 fn column_widths(rows: &[Vec<String>]) -> Vec<usize> {

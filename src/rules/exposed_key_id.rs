@@ -41,7 +41,7 @@ impl Rule for ExposedKeyId {
                     format!("plaintext {kind}{encoded}: {id}, {}{past}", describe_account(input, id));
                 let user = key_owner(input, id);
                 let finding = findings
-                    .add_line_finding(&META, (file, hit.at), (user, &hit.excerpt.text), message)
+                    .add_line_finding(&META, (file, hit.at), (user, &hit.masked_excerpt()), message)
                     .set_excerpt(&hit.excerpt);
                 finding.access_key_id = Some(id.to_string());
             }

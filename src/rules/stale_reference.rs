@@ -97,7 +97,7 @@ fn check_file(
         let message = format!("{id} is not the key of the last rotation of {}", names.join(" or "));
         let user = if let [lock] = locks.as_slice() { Some(lock.user.as_str()) } else { None };
         let finding = findings
-            .add_line_finding(&META, (file, hit.at), (user, &hit.excerpt.text), message)
+            .add_line_finding(&META, (file, hit.at), (user, &hit.masked_excerpt()), message)
             .set_excerpt(&hit.excerpt);
         finding.access_key_id = Some(id.to_string());
     }

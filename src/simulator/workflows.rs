@@ -26,8 +26,9 @@ impl SimState {
     }
 
     fn find_dispatched_run(&self, workflow: &str, since: Timestamp) -> Option<u64> {
-        let is_wanted = |run: &SimRun| run.workflow == workflow && run.created >= since;
-        self.runs.iter().position(is_wanted).map(|index| index as u64 + 1)
+        let mut runs = self.runs.iter();
+        let index = runs.position(|run| run.workflow == workflow && run.created >= since)?;
+        Some(index as u64 + 1)
     }
 
     fn run_state(&self, workflow: &str, number: u64, since: Timestamp) -> RunState {

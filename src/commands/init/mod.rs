@@ -174,11 +174,10 @@ fn describe_next_steps(tree: &WorkTree, files: &[OutputFile]) -> String {
             roles.join(", ")
         ));
     }
-    let is_new = |path: &str| files.iter().any(|file| file.path.ends_with(path) && file.new_text().is_some());
-    if is_new("keytide-rotate.yml") {
+    if writes_file(files, "keytide-rotate.yml") {
         text.push_str("Give each user whose key is to be rotated `rotation: {}` and `destinations` in the policy file\n");
     }
-    if is_new(HOOK_PATH) {
+    if writes_file(files, HOOK_PATH) {
         text.push_str("Install the hook in each clone: pre-commit install, or prek install\n");
     }
     text.push_str(if written.is_empty() { "Next:\n" } else { "Review the files, then run:\n" });
@@ -196,6 +195,10 @@ fn describe_next_steps(tree: &WorkTree, files: &[OutputFile]) -> String {
         text.push_str("  git commit -m \"Check AWS access keys with keytide\" && git push\n");
     }
     text
+}
+
+fn writes_file(files: &[OutputFile], path: &str) -> bool {
+    files.iter().any(|file| file.path.ends_with(path) && file.new_text().is_some())
 }
 
 #[cfg(feature = "online")]

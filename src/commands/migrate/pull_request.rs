@@ -42,13 +42,12 @@ pub fn propose_change(
         let backend = connect_github(context).await?;
         let pages = RepositoryPages::of(context, &backend)?;
         let branch = migration_branch_name(change.user);
-        let unread = |failure: BackendError| github_read_error("the pull requests", &failure);
-        let found = backend.find_pull_request(&branch).await.map_err(unread)?;
+        let found = backend.find_pull_request(&branch).await.map_err(unread_pulls)?;
         if let Some(pull) = found.filter(|pull| matches!(pull.state, PullRequestState::Open { .. })) {
-            let is_same = brings_exactly(&backend, &branch, change.planned).await.map_err(unread)?;
+            let is_same = brings_exactly(&backend, &branch, change.planned).await.map_err(unread_pulls)?;
             return Ok(Proposal { page: pages.pull_request(pull.number), is_new: false, is_same });
         }
-        let head = backend.read_default_head().await.map_err(unread)?;
+        let head = backend.read_default_head().await.map_err(unread_pulls)?;
         ensure_same_files(&backend, tree, change, &head).await?;
         let number = open(&backend, &branch, &head, change).await.map_err(|failure| refused(&failure))?;
         for remark in backend.take_remarks() {
@@ -109,12 +108,11 @@ async fn ensure_same_files(
     change: &ProposedChange<'_>,
     head: &str,
 ) -> Result<(), CommandError> {
-    let unread = |failure: BackendError| github_read_error("the default branch", &failure);
-    let mut paths = backend.list_paths(head).await.map_err(unread)?;
+    let mut paths = backend.list_paths(head).await.map_err(unread_branch)?;
     paths.retain(|path| is_read_file(path) || path == change.policy_file);
     paths.extend(change.planned.changed.iter().map(|file| file.path.clone()));
     for path in paths {
-        let there = backend.read_file(head, &path).await.map_err(unread)?;
+        let there = backend.read_file(head, &path).await.map_err(unread_branch)?;
         let is_same = match (tree.read_content(Path::new(&path)), there) {
             (FileContent::Bytes(here), Some(there)) => here == there,
             (FileContent::Absent, None) => true,
@@ -130,6 +128,14 @@ async fn ensure_same_files(
         }
     }
     Ok(())
+}
+
+fn unread_pulls(failure: BackendError) -> CommandError {
+    github_read_error("the pull requests", &failure)
+}
+
+fn unread_branch(failure: BackendError) -> CommandError {
+    github_read_error("the default branch", &failure)
 }
 
 /// A classic token without the scope `workflow` gets 404 for a tree with a workflow, an app's gets 403.

@@ -328,8 +328,8 @@ async fn keys_named_in_file(
 ) -> BackendResult<BTreeSet<KeyId>> {
     let Some(bytes) = world.read_file(commit, path).await? else { return Ok(BTreeSet::new()) };
     let text = decode_text(&bytes);
-    let is_named = |key: &&KeyId| memchr::memmem::find(&text, key.as_bytes()).is_some();
-    Ok(rotation_keys(rotation).filter(is_named).cloned().collect())
+    let named = rotation_keys(rotation).filter(|key| memchr::memmem::find(&text, key.as_bytes()).is_some());
+    Ok(named.cloned().collect())
 }
 
 fn rotation_keys(rotation: &OpenRotation) -> impl Iterator<Item = &KeyId> {

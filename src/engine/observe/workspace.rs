@@ -138,9 +138,10 @@ pub fn list_written_files(
         files.insert(path.to_owned(), workspace.files.get(path).map_or(0, Vec::len));
     }
     if let Some(old) = &workspace.old_key_id {
-        let is_reference = |bytes: &[u8]| memchr::memmem::find(bytes, old.as_bytes()).is_some();
-        for (path, bytes) in workspace.files.iter().filter(|(_, bytes)| is_reference(bytes)) {
-            files.insert(path.clone(), bytes.len());
+        for (path, bytes) in &workspace.files {
+            if memchr::memmem::find(bytes, old.as_bytes()).is_some() {
+                files.insert(path.clone(), bytes.len());
+            }
         }
     }
     files

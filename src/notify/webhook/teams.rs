@@ -13,8 +13,7 @@ pub fn render_teams(message: &WebhookMessage) -> Value {
     let mut title = text_run(&message.title());
     title["weight"] = json!("Bolder");
     let mut body = vec![text_block(vec![title])];
-    let size = |block: &Value| block.to_string().len();
-    body.extend(message.list(ROOM, render_line, size));
+    body.extend(message.list(ROOM, render_line, |block| block.to_string().len()));
     let mut card = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",

@@ -19,6 +19,18 @@ pub struct KeyMatch {
     pub excerpt: LineExcerpt,
 }
 
+impl KeyMatch {
+    /// The excerpt with its access key ID masked, on which the fingerprint of a finding rests.
+    pub fn masked_excerpt(&self) -> String {
+        match &self.material {
+            KeyMaterial::KeyId(id) => {
+                self.excerpt.text.replace(id.as_str(), &sanitize::mask_key_id(id.as_str()))
+            }
+            KeyMaterial::Secret { .. } => self.excerpt.text.clone(),
+        }
+    }
+}
+
 /// The kind of key material.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyMaterial {
@@ -49,7 +61,8 @@ impl RawMatch {
     pub fn into_match(self, bytes: &[u8], at: Position) -> KeyMatch {
         let encoded = if self.encoded { ", in Base64" } else { "" };
         let redacted = match &self.material {
-            KeyMaterial::KeyId(id) => sanitize::mask_key_id(id.as_str()) + encoded,
+            // Reports that mask key IDs mask it here, too
+            KeyMaterial::KeyId(id) => format!("{id}{encoded}"),
             KeyMaterial::Secret { .. } => format!("[secret access key{encoded}]"),
         };
         let excerpt = excerpt::redacted_excerpt(bytes, self.span.start, at.line, &redacted);

@@ -322,10 +322,9 @@ impl Scope {
 
 fn count_instances(count: &Value) -> Instances {
     match count {
-        Value::Number(count) if *count <= MAX_ELEMENTS as u64 => {
-            let scope = |index| Scope { index: Some(index), ..Scope::default() };
-            Instances::Counted((0..*count).map(scope).collect())
-        }
+        Value::Number(count) if *count <= MAX_ELEMENTS as u64 => Instances::Counted(
+            (0..*count).map(|index| Scope { index: Some(index), ..Scope::default() }).collect(),
+        ),
         _ => Instances::Unknown,
     }
 }

@@ -155,8 +155,8 @@ fn rolling_back_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &S
             "merge it soon; no key is deactivated until then".to_owned()
         }
         revert => {
-            let holds_new = |(_, holds)| holds == HeldKey::New;
-            let opens = revert.is_none() && case.destinations_in(rotation, true).any(holds_new);
+            let mut destinations = case.destinations_in(rotation, true);
+            let opens = revert.is_none() && destinations.any(|(_, holds)| holds == HeldKey::New);
             let what = match opens {
                 true => "opens the rollback's pull request, which waits for your merge",
                 false => "goes on with the rollback",

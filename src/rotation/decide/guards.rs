@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::redeployment::ensure_redeployed;
 use super::situation::{HeldKey, NotReady, RetireCheck, RetirementGuard, format_day, format_moment};
-use crate::rotation::journal::{DestinationSnapshot, StorageKind};
+use crate::rotation::journal::StorageKind;
 use crate::rotation::timing::{OWN_TEST_WINDOW, RUN_END_LAG, USAGE_REPORT_LAG};
 use crate::rotation::{BranchTip, KeyId, KeyUse, ObservedKey, PullRequestState, RunState};
 
@@ -95,8 +95,8 @@ impl RetireCheck<'_> {
             ("restart", "go back to the old key")
         };
         let rollback = self.situation.command("rollback");
-        let is_unreadable = |frozen: &DestinationSnapshot| frozen.kind == StorageKind::Store;
-        let by_hand = if !self.rotation.destinations.iter().any(is_unreadable) {
+        let mut frozen = self.rotation.destinations.iter();
+        let by_hand = if !frozen.any(|frozen| frozen.kind == StorageKind::Store) {
             ""
         } else if self.rotation.makes_first_key() {
             " (delete it from the secrets by hand then)"

@@ -35,9 +35,11 @@ pub fn redeploy_old_key(case: &Situation<'_>, rotation: &OpenRotation, new: &Key
         Err(why) => return Some(StepDecision::wait(RotationPhase::Unknown, why.to_string())),
     }
     // A key that is deleted works nowhere, so the deployment cannot make it worse
-    let is_back = |held: HeldKey| matches!(held, HeldKey::Old | HeldKey::Nothing);
     if case.find_key(new).is_some()
-        && !rotation.destinations.iter().all(|frozen| is_back(case.held_key(rotation, frozen)))
+        && rotation
+            .destinations
+            .iter()
+            .any(|frozen| !matches!(case.held_key(rotation, frozen), HeldKey::Old | HeldKey::Nothing))
     {
         return None;
     }
