@@ -6,6 +6,8 @@
 use std::io::Read as _;
 use std::rc::Rc;
 
+use aws_lc_rs::digest;
+
 use super::contents::{MAX_BYTES, partial_list, unusable_file};
 use super::objects::{NamedKeys, TreeEntry};
 use crate::live::LiveBackend;
@@ -18,6 +20,9 @@ use crate::system::worktree::WorkTree;
 const MAX_REQUESTED: usize = 200;
 /// The largest file that is read from a clone; GitHub takes none that is larger.
 const MAX_LOCAL_BYTES: u64 = 100 * 1024 * 1024;
+
+/// The length of a name in a repository that names objects by SHA-1; the others use SHA-256.
+const SHA1_DIGITS: usize = 40;
 
 /// A file of the commit.
 type CommittedFile<'t> = (&'t String, &'t TreeEntry);
@@ -77,7 +82,7 @@ impl LiveBackend {
     }
 }
 
-/// `None`: the clone does not have the file, or Git does not work there, and GitHub is asked.
+/// `None`: the clone does not have the file, has something else under its name, or Git does not work there; GitHub is asked.
 fn read_object(objects: &mut ObjectReader, path: &str, entry: &TreeEntry) -> BackendResult<Option<Vec<u8>>> {
     if entry.size > MAX_LOCAL_BYTES {
         return Err(unusable_file(path, "too large"));
@@ -86,7 +91,19 @@ fn read_object(objects: &mut ObjectReader, path: &str, entry: &TreeEntry) -> Bac
         let mut bytes = Vec::new();
         content.take(MAX_LOCAL_BYTES).read_to_end(&mut bytes).map(|_| bytes)
     });
-    Ok(read.unwrap_or_default())
+    Ok(read.unwrap_or_default().filter(|bytes| is_content_of(&entry.sha, bytes)))
+}
+
+/// Whether a file has this content, by the digest that Git names it with. Git itself does not look when it reads one, and
+/// whoever writes to the clone could hide a key from the search.
+fn is_content_of(sha: &str, bytes: &[u8]) -> bool {
+    let algorithm =
+        if sha.len() == SHA1_DIGITS { &digest::SHA1_FOR_LEGACY_USE_ONLY } else { &digest::SHA256 };
+    let mut context = digest::Context::new(algorithm);
+    context.update(format!("blob {}\0", bytes.len()).as_bytes());
+    context.update(bytes);
+    let found: String = context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    found == sha
 }
 
 fn add_keys(scanner: &Scanner, named: &mut NamedKeys, path: &str, bytes: &[u8]) {
@@ -101,4 +118,22 @@ fn too_many_files(count: usize) -> BackendError {
          default branch out before keytide, with `actions/checkout` in a workflow"
     );
     BackendError::new(ErrorKind::Rejected, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_what_its_name_says() {
+        // `git hash-object` of "hello\n" in a repository of each kind
+        let names = [
+            "ce013625030ba8dba906f756967f9e9ca394464a",
+            "2cf8d83d9ee29543b34a87727421fdecb7e3f3a183d337639025de576db9ebb4",
+        ];
+        for name in names {
+            assert!(is_content_of(name, b"hello\n"), "{name}");
+            assert!(!is_content_of(name, b"hello"), "{name}");
+        }
+    }
 }
