@@ -3,6 +3,7 @@
 pub mod api;
 pub mod branches;
 pub mod contents;
+mod environment_secrets;
 mod error_advice;
 pub mod foreign_pulls;
 mod git_data;

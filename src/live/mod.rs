@@ -112,6 +112,12 @@ impl LiveBackend {
         })
     }
 
+    /// Names the account whose journals are read; AWS is not called.
+    pub fn with_account_id(mut self, account: &str) -> Self {
+        account.clone_into(&mut self.account);
+        self
+    }
+
     /// Adds the AWS account of the credentials.
     #[must_use]
     pub fn with_account(mut self, config: SdkConfig, account: &str) -> Self {

@@ -1,13 +1,15 @@
 //! Lists the GitHub secrets that hold a user's key, as the policy file's destinations name them, and decides whose key a
 //! job reads.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::secret_reads::{KeyContext, SecretReads, find_sole_secret, read_secrets};
 use crate::policy::file::{GithubProduct, GithubSecret};
 use crate::policy::{Destination, Policy, UserSelector};
 use crate::repository::JobEnvironment;
 
 /// The names by which a file reads the key: those of secrets of this repository's workflows, or those that callers use.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct KeySecrets {
     context: KeyContext,
     own: Vec<NamedSecret>,
@@ -80,6 +82,24 @@ impl KeySecrets {
                 self.others.push(named);
             }
         }
+    }
+
+    /// The same, with secrets of environments of which the policy file says nothing: their owner is not known.
+    pub fn with_unlisted(&self, unlisted: &BTreeMap<String, BTreeSet<String>>) -> Self {
+        let mut secrets = self.clone();
+        for (environment, names) in unlisted {
+            for name in names {
+                secrets
+                    .others
+                    .push(NamedSecret { name: name.clone(), environment: Some(environment.clone()) });
+            }
+        }
+        secrets
+    }
+
+    /// The names of the secrets that hold the user's key.
+    pub fn list_names(&self) -> BTreeSet<String> {
+        self.own.iter().map(|secret| secret.name.clone()).collect()
     }
 
     pub fn is_empty(&self) -> bool {

@@ -71,7 +71,7 @@ pub fn plan_workflows(tree: &WorkTree, request: &MigrationRequest<'_>) -> Planne
                 planned.leave(path, "the name of the file is not UTF-8: rename it");
             }
             Ok(Some(text)) => drop(texts.insert(path.clone(), text)),
-            Ok(None) => {}
+            Ok(None) => planned.leave(path, "Git tracks it, and it is not in the working tree: check it out"),
             Err(error) => planned.leave(path, &error.to_string()),
         }
     }

@@ -2,20 +2,66 @@
 //! and Terraform. While there is any, the key is not retired.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::commands::terraform_files::find_keys_in_worktree;
-use crate::repository::{KeyMaterial, ManagedKeys, ScannedFile, Scanner, is_workflow};
+use crate::migrate::KeySecrets;
+use crate::repository::{
+    FileContent, KeyMaterial, ManagedKeys, ScannedFile, Scanner, is_workflow, list_named_keys,
+};
 use crate::system::scan_files::scan_items;
 use crate::system::worktree::WorkTree;
 
 /// Lists the tracked files that keep a user's key from being retired, each with the reason. `keys`: the IDs, if they are known.
 pub fn list_files_with_key(tree: &WorkTree, user: &str, keys: Option<&BTreeSet<String>>) -> Vec<String> {
-    let listing = tree.list_tracked_files();
-    let scan = scan_items(&Scanner::new(), &listing.items);
-    let mut files: Vec<String> = scan.found.iter().flat_map(|file| explain_file(file, keys)).collect();
+    let (listing, scanner) = (tree.list_tracked_files(), Scanner::new());
+    let scan = scan_items(&scanner, &listing.items);
+    let (mut files, mut explained) = (Vec::new(), BTreeSet::new());
+    for file in &scan.found {
+        if let Some(text) = explain_file(file, keys) {
+            explained.insert(&*file.file);
+            files.push(text);
+        }
+    }
+    for item in listing.items.iter().filter(|item| !explained.contains(&*item.shown)) {
+        // As a retirement looks for them: also for what a scan for leaks takes for a sample
+        if let FileContent::Bytes(bytes) = tree.read_content(&item.path)
+            && keys.is_some_and(|keys| !keys.is_disjoint(&list_named_keys(&scanner, &bytes)))
+        {
+            files.push(format!("{} names the key", item.shown));
+        }
+    }
+    let absent = listing.absent + listing.left_out + scan.absent + scan.left_out;
+    if absent > 0 {
+        files.push(format!(
+            "{absent} tracked files, or folders of them, are not in the working tree and may name the key: check them out"
+        ));
+    }
     files.extend(explain_managed_keys(&find_keys_in_worktree(tree), user));
     for (file, reason) in scan.faults.iter().chain(&listing.faults) {
         files.push(format!("{file} may name the key, and cannot be read: {reason}"));
+    }
+    files
+}
+
+/// Lists Dependabot's configuration files that read a secret of the key's names: Dependabot has secrets of its own, and no
+/// role.
+pub fn list_dependabot_files(tree: &WorkTree, secrets: &KeySecrets) -> Vec<String> {
+    let mut files = Vec::new();
+    for path in [".github/dependabot.yml", ".github/dependabot.yaml"] {
+        match tree.read_content(Path::new(path)) {
+            FileContent::Bytes(bytes) => {
+                let reads = secrets.read(&String::from_utf8_lossy(&bytes));
+                let named = reads.names.iter().find(|name| secrets.has_name(name));
+                files.extend(
+                    named.map(|name| format!("{path} may use it: Dependabot reads its own secret `{name}`")),
+                );
+            }
+            FileContent::Unreadable(reason) => {
+                files.push(format!("{path} may use it, and cannot be read: {reason}"));
+            }
+            FileContent::Absent => {}
+        }
     }
     files
 }

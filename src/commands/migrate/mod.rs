@@ -4,6 +4,7 @@
 mod diff;
 mod facts;
 mod files;
+mod github_facts;
 #[cfg(feature = "online")]
 mod key_files;
 mod notes;
@@ -19,6 +20,7 @@ mod role;
 
 use facts::RemoteFacts;
 use files::{PolicyFileChange, plan_policy_file, plan_workflows};
+use github_facts::{AskedUser, GithubFacts};
 use notes::list_notes;
 use outcome::ChangesOutcome;
 use render::Migration;
@@ -75,6 +77,10 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
     };
     let tree = WorkTree::find_repository(context.environment);
     let planned = plan_workflows(&tree, &request);
+    let asked = AskedUser::of(&arguments.user.0, account, &policy);
+    let github = GithubFacts::find(context, asked, &planned, &secrets);
+    let secrets = secrets.with_unlisted(&github.unlisted);
+    let planned = plan_workflows(&tree, &MigrationRequest { secrets: &secrets, ..request });
     let role_request = RoleRequest {
         user: &arguments.user.0,
         role_name: &role_name,
@@ -87,9 +93,10 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
     let (set_up, mut notes) = build_role(&role_request);
     // Before anything is written: a name in the role can be refused
     let role = render_role(context, arguments, &set_up)?;
-    notes.extend(list_notes(&planned, &facts, &secrets));
+    notes.extend(list_notes(&planned, &facts, &secrets, &github));
     let mut others = list_other_users(entry, &repository.name);
-    others.extend(list_files_with_key(&tree, &arguments.user.0, &facts));
+    others.extend(github.list_uses(&arguments.user.0));
+    others.extend(list_files_with_key(&tree, &arguments.user.0, &facts, &secrets));
     let mut migration = Migration {
         user: arguments.user.0.clone(),
         planned,
@@ -176,12 +183,19 @@ fn read_remote(_: &Context<'_>, _: &MigrateArgs, _: &Policy, _: &str) -> Result<
 /// The files that use the key beside the workflows. Without the IDs of the keys those that name one are not known, which is a
 /// failure of its own.
 #[cfg(feature = "online")]
-fn list_files_with_key(tree: &WorkTree, user: &str, facts: &RemoteFacts) -> Vec<String> {
-    key_files::list_files_with_key(tree, user, facts.key_ids.as_ref().ok())
+fn list_files_with_key(
+    tree: &WorkTree,
+    user: &str,
+    facts: &RemoteFacts,
+    secrets: &KeySecrets,
+) -> Vec<String> {
+    let mut files = key_files::list_files_with_key(tree, user, facts.key_ids.as_ref().ok());
+    files.extend(key_files::list_dependabot_files(tree, secrets));
+    files
 }
 
 #[cfg(not(feature = "online"))]
-fn list_files_with_key(_: &WorkTree, _: &str, _: &RemoteFacts) -> Vec<String> {
+fn list_files_with_key(_: &WorkTree, _: &str, _: &RemoteFacts, _: &KeySecrets) -> Vec<String> {
     Vec::new()
 }
 
@@ -189,6 +203,7 @@ fn list_files_with_key(_: &WorkTree, _: &str, _: &RemoteFacts) -> Vec<String> {
 fn list_failures(facts: &RemoteFacts, repository: &TokenRepository) -> Vec<String> {
     let mut failures = Vec::new();
     if let Err(CommandError { message: reason, .. }) = &facts.account {
+        let reason = reason.trim_end_matches('.');
         failures.push(format!(
             "AWS could not be asked for the user's permissions: {reason}. The role has CHANGE-ME in their place; run \
              this again with credentials that may read them"

@@ -2,13 +2,25 @@
 
 use super::facts::RemoteFacts;
 use super::files::PlannedFiles;
+use super::github_facts::GithubFacts;
 use crate::error::CommandError;
 use crate::migrate::{KeySecrets, Subject};
 
 /// What the reader of the changes must know.
-pub fn list_notes(planned: &PlannedFiles, facts: &RemoteFacts, secrets: &KeySecrets) -> Vec<String> {
+pub fn list_notes(
+    planned: &PlannedFiles,
+    facts: &RemoteFacts,
+    secrets: &KeySecrets,
+    github: &GithubFacts,
+) -> Vec<String> {
     let mut notes = note_workflows(planned, facts);
-    notes.extend(note_environments(planned, secrets));
+    notes.extend(note_environments(planned, secrets, github));
+    if let Err(reason) = &github.has_rotation {
+        notes.push(format!(
+            "whether a rotation of the key is under way is not known ({reason}): if there is one, end it before the key is \
+             retired"
+        ));
+    }
     notes
 }
 
@@ -66,15 +78,21 @@ fn note_workflows(planned: &PlannedFiles, facts: &RemoteFacts) -> Vec<String> {
 }
 
 /// The environments that a role trusts in place of branches though the key was none of their secrets.
-fn note_environments(planned: &PlannedFiles, secrets: &KeySecrets) -> Vec<String> {
+fn note_environments(planned: &PlannedFiles, secrets: &KeySecrets, github: &GithubFacts) -> Vec<String> {
     let mut notes = Vec::new();
     for subject in &planned.subjects {
         let Subject::Environment(name) = subject else { continue };
         if !secrets.is_in_environment(name) {
+            let unless = github.unread.get(name).map_or_else(String::new, |reason| {
+                format!(
+                    ", if the environment has no secrets of these names itself, which is not known ({reason}): look there before \
+                     you merge the change"
+                )
+            });
             notes.push(format!(
-                "jobs of the environment `{name}` read the key from the repository's secrets: the role trusts \
-                 `environment:{name}` and no branch, so limit the branches of that environment; under another name it \
-                 gets no role"
+                "jobs of the environment `{name}` read the key from the repository's secrets{unless}. The role trusts \
+                 `environment:{name}` and no branch, so limit the branches of that environment; a job of another \
+                 environment gets no role"
             ));
         }
     }

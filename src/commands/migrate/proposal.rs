@@ -11,14 +11,36 @@ use crate::sanitize::{escape_issue_text as clean, escape_line, markdown_code};
 /// The pull request of a migration. `rotation`: the settings that name its labels and reviewers.
 pub fn render_proposal(migration: &Migration, rotation: &RotationPolicy) -> PullRequestText {
     render_to_fit(|longest| PullRequestText {
-        title: escape_line(&format!("Assume a role in place of the access key of {}", migration.user)),
+        title: escape_line(&title(migration)),
         body: render_body(migration, longest),
         labels: rotation.labels.clone(),
         reviewers: rotation.reviewers.clone(),
     })
 }
 
+/// Whether the workflows came to the role before, so that only the policy file changes.
+fn only_retires(migration: &Migration) -> bool {
+    migration.retires && migration.planned.changed.iter().all(|file| file.path == migration.policy_file)
+}
+
+fn title(migration: &Migration) -> String {
+    if only_retires(migration) {
+        format!("Retire the access key of {}", migration.user)
+    } else {
+        format!("Assume a role in place of the access key of {}", migration.user)
+    }
+}
+
 fn render_body(migration: &Migration, longest: usize) -> String {
+    if only_retires(migration) {
+        return format!(
+            "The workflows of this repository assume the role {} in place of an access key of the IAM user **{}**. With this pull \
+             request keytide retires the key.\n{}",
+            markdown_code(&migration.role_arn),
+            clean(&migration.user),
+            render_steps_after(migration, longest)
+        );
+    }
     let mut body = format!(
         "Workflows of this repository use an access key of the IAM user **{}**. With this pull request they assume the role \
          {} by OIDC: its credentials last an hour, and GitHub stores no long-lived key any more.\n\n",
@@ -47,8 +69,10 @@ fn render_steps_before(migration: &Migration, longest: usize) -> String {
 }
 
 fn render_steps_after(migration: &Migration, longest: usize) -> String {
-    let mut text =
-        "\n### After the merge\n\n- [ ] run each of these workflows once; the key still works\n".to_owned();
+    let mut text = "\n### After the merge\n\n".to_owned();
+    if !only_retires(migration) {
+        text.push_str("- [ ] run each of these workflows once; the key still works\n");
+    }
     if !migration.others.is_empty() {
         text.push_str("\nThe key is also used here, so it is not retired:\n\n");
         push_list(&mut text, longest, &migration.others, "places", |other| clean(other));

@@ -6,6 +6,8 @@ mod command;
 mod other_uses;
 /// Forty workflows of varied style, before and after.
 mod corpus;
+/// What GitHub knows and the files do not.
+mod github_facts;
 /// The pull request with the changes.
 mod pull_request;
 /// What keytide cannot read, or what people should know.

@@ -9,6 +9,7 @@ fn whatever_else_uses_the_key_is_listed() {
     let aws = account();
     let credentials = format!("[default]\naws_access_key_id = {KEY}\naws_secret_access_key = x\n");
     let values = format!("keyId: {KEY}\n");
+    let glued = format!("key_{KEY}_prod\n");
     for (path, text, expected) in [
         ("deploy/credentials.ini", &*credentials, "deploy/credentials.ini:2:21 names the key\n"),
         ("deploy/values.yaml", &*values, "deploy/values.yaml:1:8 names the key\n"),
@@ -22,6 +23,12 @@ fn whatever_else_uses_the_key_is_listed() {
             "jobs:\n  d:\n    steps:\n      - run: aws configure set aws_access_key_id $AWS_ACCESS_KEY_ID\n",
             ".circleci/config.yml:4:14 may use it: it passes an access key of AWS\n",
         ),
+        (
+            ".github/dependabot.yml",
+            "version: 2\nregistries:\n  ecr: { type: docker-registry, username: '${{ secrets.aws_access_key_id }}' }\n",
+            ".github/dependabot.yml may use it: Dependabot reads its own secret `AWS_ACCESS_KEY_ID`\n",
+        ),
+        ("notes.txt", &*glued, "notes.txt names the key\n"),
         (
             "infra/k.tf",
             "resource \"aws_iam_access_key\" \"k\" { user = \"ci-deployer\" }\n",
@@ -41,6 +48,21 @@ fn whatever_else_uses_the_key_is_listed() {
     let world = repository(&[(WORKFLOW, DEPLOY), (POLICY, USERS), ("k.tf", other)]);
     migrate(&world, Some(&aws), &["--write"]);
     assert_eq!(read(&world, POLICY), USERS.replace("rotation: {}", "retire: {}"));
+}
+
+/// Tracked files that are not in the working tree are not read, so the key stays; a workflow among them is said.
+#[test]
+fn files_that_are_not_checked_out_keep_the_key() {
+    let (aws, other) = (account(), ".github/workflows/other.yml");
+    let world = repository(&[(WORKFLOW, DEPLOY), (POLICY, USERS), (other, DEPLOY), ("deploy/a.env", "x")]);
+    std::fs::remove_file(world.root.join(other)).unwrap();
+    std::fs::remove_dir_all(world.root.join("deploy")).unwrap();
+    let run = migrate(&world, Some(&aws), &["--write"]);
+    let left = format!("{other}:1:1: Git tracks it, and it is not in the working tree: check it out");
+    assert!(run.code == 1 && run.stdout.contains(&left), "{}{}", run.stdout, run.stderr);
+    let unread = "2 tracked files, or folders of them, are not in the working tree and may name the key";
+    assert!(run.stdout.contains(unread), "{}", run.stdout);
+    assert_eq!(read(&world, POLICY), USERS);
 }
 
 /// Without the IDs of the keys nothing is known of the files that name one.

@@ -1,0 +1,125 @@
+//! Asks GitHub what decides whether a migration is right and is not in the files: the secrets of environments, and a
+//! rotation under way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::files::PlannedFiles;
+use crate::commands::context::Context;
+use crate::error::CommandError;
+use crate::iam::granted::GrantingAccount;
+use crate::migrate::{KeySecrets, Subject};
+use crate::policy::Policy;
+
+/// What GitHub said. An environment can have secrets of its own under the names of the key's: its jobs read those, and the
+/// policy file may not know them.
+pub struct GithubFacts {
+    /// The environments that have such secrets, with the names.
+    pub unlisted: BTreeMap<String, BTreeSet<String>>,
+    /// The environments of which that is not known, with the reason.
+    pub unread: BTreeMap<String, String>,
+    /// Whether a rotation of the user's key is under way; the reason where that is not known.
+    pub has_rotation: Result<bool, String>,
+}
+
+/// The user that GitHub's journals are asked about.
+#[derive(Clone, Copy)]
+pub struct AskedUser<'a> {
+    name: &'a str,
+    /// The account of its keys, twelve digits, if it is known.
+    account: Option<&'a str>,
+}
+
+impl<'a> AskedUser<'a> {
+    /// The user of the account of the credentials, or else of the policy file.
+    pub fn of(name: &'a str, account: Option<&'a GrantingAccount>, policy: &'a Policy) -> Self {
+        let own = policy.account.as_ref().map(|account| account.0.as_str());
+        Self { name, account: account.map(|account| account.number.as_str()).or(own) }
+    }
+}
+
+impl GithubFacts {
+    /// Asks about the user, and about the environments of the jobs that would come to the role.
+    pub fn find(
+        context: &Context<'_>,
+        user: AskedUser<'_>,
+        planned: &PlannedFiles,
+        secrets: &KeySecrets,
+    ) -> Self {
+        let mut environments = BTreeSet::new();
+        for subject in &planned.subjects {
+            if let Subject::Environment(name) = subject
+                && !secrets.is_in_environment(name)
+            {
+                environments.insert(name.clone());
+            }
+        }
+        let names = secrets.list_names();
+        ask_github(context, user, &environments, &names).unwrap_or_else(|CommandError { message, .. }| Self {
+            unlisted: BTreeMap::new(),
+            unread: environments.into_iter().map(|name| (name, message.clone())).collect(),
+            has_rotation: Err(message),
+        })
+    }
+
+    /// What may still use the key, and must have ended before it is retired.
+    pub fn list_uses(&self, user: &str) -> Vec<String> {
+        let mut uses = Vec::new();
+        for (environment, names) in &self.unlisted {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            uses.push(format!(
+                "the environment `{environment}` has {} of its own, which may hold it: the policy file does not name them, \
+                 so the jobs that read them stay as they are",
+                names.join(", ")
+            ));
+        }
+        if self.has_rotation == Ok(true) {
+            uses.push(format!(
+                "a rotation of the key is under way: end it first; `keytide plan --user {user}` says what it waits for"
+            ));
+        }
+        uses
+    }
+}
+
+#[cfg(feature = "online")]
+fn ask_github(
+    context: &Context<'_>,
+    user: AskedUser<'_>,
+    environments: &BTreeSet<String>,
+    names: &BTreeSet<String>,
+) -> Result<GithubFacts, CommandError> {
+    use crate::commands::{connection, rotation::connect_github};
+    use crate::ports::JournalStore as _;
+    use crate::rotation::Journal;
+    connection::run_async(context, async {
+        let backend = connect_github(context).await?.with_account_id(user.account.unwrap_or_default());
+        let (mut unlisted, mut unread) = (BTreeMap::new(), BTreeMap::new());
+        for environment in environments {
+            match backend.list_environment_secrets(environment, names).await {
+                Ok(own) if own.is_empty() => {}
+                Ok(own) => drop(unlisted.insert(environment.clone(), own)),
+                Err(failure) => drop(unread.insert(environment.clone(), failure.to_string())),
+            }
+        }
+        let has_rotation = match backend.read_chain(user.name).await {
+            _ if user.account.is_none() => Err("the account is not known".to_owned()),
+            Ok(chain) => {
+                let entries = chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry));
+                let open = Journal::from_chain(user.name, entries).open;
+                Ok(open.is_some_and(|rotation| !rotation.retires))
+            }
+            Err(failure) => Err(failure.to_string()),
+        };
+        Ok(GithubFacts { unlisted, unread, has_rotation })
+    })?
+}
+
+#[cfg(not(feature = "online"))]
+fn ask_github(
+    _: &Context<'_>,
+    _: AskedUser<'_>,
+    _: &BTreeSet<String>,
+    _: &BTreeSet<String>,
+) -> Result<GithubFacts, CommandError> {
+    Err(CommandError::environment("this keytide was built without network support"))
+}
