@@ -210,7 +210,7 @@ async fn assume_role(base: SdkConfig, role: &RoleArn) -> Result<SdkConfig, Comma
     hold_credentials(base, provider).await.map_err(|error| {
         let reason = explain_credentials_error(&error);
         CommandError::incomplete(format!("`{}` cannot be assumed: {reason}", role.0)).with_help(
-            "the role's trust policy must allow these credentials `sts:AssumeRole`; or remove `role_arn` from the policy file",
+            "the role's trust policy must allow these credentials `sts:AssumeRole`; or remove `role_arn`",
         )
     })
 }

@@ -76,7 +76,7 @@ impl RepositoryState {
     pub const LEFT_OUT: [(Self, &'static str); 4] = [
         (Self::NoPolicy, "without a policy file"),
         (Self::Archived, "archived"),
-        (Self::Fork, "forks"),
+        (Self::Fork, "forked"),
         (Self::Excluded, "excluded"),
     ];
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::collection::{Collection, RepositoryState};
+use super::exemptions::lift_exemption_findings;
 use super::finding::{FleetFinding, NotChecked};
 use super::input::{FleetInput, read_input};
 use super::missing::{Missing, ResultsByPart, find_missing_parts, find_missing_repositories, part_fault};
@@ -176,6 +177,9 @@ impl FleetMerger {
         for result in std::mem::take(&mut self.results).into_values() {
             merged.add_result(result);
         }
+        let is_whole = !self.is_one_job && merged.missing.accounts.is_empty();
+        let accounts = merged.accounts.values_mut().map(|line| &mut line.details.findings);
+        merged.findings.extend(lift_exemption_findings(accounts, is_whole));
         merged.finish(now, fail_on, (self.faults, self.remarks))
     }
 

@@ -56,7 +56,12 @@ pub fn find_missing_repositories(
     }
     let mut faults = BTreeMap::new();
     for repository in &collection.repositories {
-        let (RepositoryState::Collected, Some(account)) = (repository.state, &repository.account) else {
+        if repository.state != RepositoryState::Collected {
+            continue;
+        }
+        let Some(account) = &repository.account else {
+            let why = "its policy file names no account, so that no job audits its users".to_owned();
+            faults.insert(repository.name.clone(), fault(format!("repository {}", repository.name), why));
             continue;
         };
         if audited.contains(&(account.as_str(), repository.name.as_str())) {

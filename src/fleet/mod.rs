@@ -6,6 +6,7 @@
 pub mod file;
 pub mod collection;
 pub mod facts;
+mod exemptions;
 pub mod finding;
 pub mod input;
 pub mod issues;

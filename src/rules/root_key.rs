@@ -35,6 +35,10 @@ impl Rule for RootKey {
                     "the credential report has no readable line of the root user (`<root_account>`)",
                 );
             }
+            SourcedFact::Unknown(_) if input.fleet.is_some() => findings.skip_rule(
+                &META,
+                "needs the IAM credential report: grant iam:GenerateCredentialReport and iam:GetCredentialReport",
+            ),
             SourcedFact::Unknown(_) => {
                 findings.skip_rule(
                     &META,

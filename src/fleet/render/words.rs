@@ -105,7 +105,7 @@ pub fn shared_help(finding: &FleetFinding) -> &str {
     }
 }
 
-/// The repositories that were left out: `12 archived, 3 forks`.
+/// The repositories that were left out: `12 archived, 3 forked`.
 pub fn left_out(report: &FleetReport) -> String {
     let mut parts = Vec::new();
     for (state, words) in RepositoryState::LEFT_OUT {
