@@ -100,9 +100,11 @@ fn changes_section(data: &PullRequestData<'_>, paths: &[&String], longest: usize
     text.push_str(if has_clear_text {
         "\nThe files marked as clear text contain the new access key ID, which is not a secret. The secret access key is in \
          this pull request only as ciphertext: it was encrypted in memory and is stored nowhere else.\n\n"
-    } else {
+    } else if stores.len() < data.places.len() {
         "\nThe new credential is in this pull request only as ciphertext: it was encrypted in memory and is stored nowhere \
          else.\n\n"
+    } else {
+        "\nThe new credential is not in this pull request: it is kept encrypted until the merge, and then written there.\n\n"
     });
     text
 }
