@@ -5,10 +5,13 @@ use std::process::ChildStdin;
 use std::time::Duration;
 
 use super::git::{GitError, GitProgram};
-use super::git_process::{MAX_SILENCE, WatchedOutput, WatchedProcess};
+use super::git_process::{WatchedOutput, WatchedProcess};
 
 /// The longest first line of an answer: it repeats the name.
 const MAX_HEAD_BYTES: u64 = 64 * 1024;
+/// How long Git may print nothing while it reads one object. It waits without end for the rest of one that is shorter than it
+/// says.
+const MAX_SILENCE: Duration = Duration::from_secs(60);
 /// How long a process may take to end once its pipes are closed.
 const MAX_END: Duration = Duration::from_secs(5);
 /// The largest object that is read, window by window.

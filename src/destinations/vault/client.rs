@@ -118,9 +118,13 @@ impl LiveBackend {
             }
             builder = builder.tls_certs_only(authorities);
         }
-        builder
-            .build()
-            .map_err(|error| BackendError::new(ErrorKind::Rejected, error.without_url().to_string()))
+        builder.build().map_err(|error| match &vault.ca_certificate {
+            // reqwest reads the certificates only now
+            Some(file) => {
+                vault.refuse(&format!("a certificate in `{}` is broken", file.0), "commit it again")
+            }
+            None => BackendError::new(ErrorKind::Rejected, error.without_url().to_string()),
+        })
     }
 
     /// Logs in with the workflow's OIDC token where the destination names a role and GitHub gives one, else takes
