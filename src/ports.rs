@@ -139,8 +139,12 @@ pub trait RepositoryContents {
     async fn list_paths(&self, commit: &str) -> BackendResult<Vec<String>>;
     /// The links and submodules: what they lead to is in no file of the commit.
     async fn list_links(&self, commit: &str) -> BackendResult<Vec<String>>;
-    /// Which of the keys the files of the commit name, each with the path of such a file.
-    async fn find_named_keys(&self, commit: &str, keys: &[&str]) -> BackendResult<BTreeMap<String, String>>;
+    /// Which of the keys the files of the commit name, each with the paths of these files.
+    async fn find_named_keys(
+        &self,
+        commit: &str,
+        keys: &[&str],
+    ) -> BackendResult<BTreeMap<String, BTreeSet<String>>>;
     /// Whether a commit is `head` or one before it. A name that is no commit's is not.
     async fn is_ancestor(&self, commit: &str, head: &str) -> BackendResult<bool>;
 }

@@ -1,6 +1,6 @@
 //! Reads the repository's committed files through GitHub's API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::api::text_at;
 use super::branches::found_or_none;
@@ -121,7 +121,11 @@ impl RepositoryContents for LiveBackend {
         Ok(files.map(|(path, _)| path.clone()).collect())
     }
 
-    async fn find_named_keys(&self, commit: &str, keys: &[&str]) -> BackendResult<BTreeMap<String, String>> {
+    async fn find_named_keys(
+        &self,
+        commit: &str,
+        keys: &[&str],
+    ) -> BackendResult<BTreeMap<String, BTreeSet<String>>> {
         let named = self.read_named_keys(commit).await?;
         let mut found = BTreeMap::new();
         for key in keys {

@@ -108,7 +108,7 @@ fn is_content_of(sha: &str, bytes: &[u8]) -> bool {
 
 fn add_keys(scanner: &Scanner, named: &mut NamedKeys, path: &str, bytes: &[u8]) {
     for key in list_named_keys(scanner, bytes) {
-        named.entry(key).or_insert_with(|| path.to_owned());
+        named.entry(key).or_default().insert(path.to_owned());
     }
 }
 

@@ -1,7 +1,7 @@
 //! The git objects that a run has read from GitHub: commits, trees and blobs, each read once because it never changes.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 const LINK: &str = "120000";
@@ -21,7 +21,7 @@ pub struct ObjectCache {
 }
 
 /// Access key IDs, each with the path of a file that names it.
-pub type NamedKeys = BTreeMap<String, String>;
+pub type NamedKeys = BTreeMap<String, BTreeSet<String>>;
 
 /// The parts of a commit that are used.
 #[derive(Debug)]

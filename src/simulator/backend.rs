@@ -1,6 +1,6 @@
 //! [`SimBackend`] gives one run access to the simulation: every request takes time, and each can fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::sync::Arc;
 
@@ -234,7 +234,11 @@ impl RepositoryContents for SimBackend<'_> {
         self.serve_read("git:paths", |body| Ok(body.paths_at(commit))).await
     }
 
-    async fn find_named_keys(&self, commit: &str, keys: &[&str]) -> BackendResult<BTreeMap<String, String>> {
+    async fn find_named_keys(
+        &self,
+        commit: &str,
+        keys: &[&str],
+    ) -> BackendResult<BTreeMap<String, BTreeSet<String>>> {
         self.serve_read("git:keys", |body| Ok(body.keys_named_at(commit, keys))).await
     }
 

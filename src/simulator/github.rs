@@ -1,6 +1,6 @@
 //! Simulates GitHub: commits, references that only move forward, pull requests, journals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -59,12 +59,12 @@ impl SimState {
         self.commits.get(commit).map(|commit| commit.files.keys().cloned().collect()).unwrap_or_default()
     }
 
-    pub fn keys_named_at(&self, commit: &str, keys: &[&str]) -> BTreeMap<String, String> {
-        let mut named = BTreeMap::new();
+    pub fn keys_named_at(&self, commit: &str, keys: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
+        let mut named = BTreeMap::<String, BTreeSet<String>>::new();
         for (path, bytes) in self.commits.get(commit).iter().flat_map(|commit| &commit.files) {
             for key in keys {
                 if memchr::memmem::find(bytes, key.as_bytes()).is_some() {
-                    named.entry((*key).to_owned()).or_insert_with(|| path.clone());
+                    named.entry((*key).to_owned()).or_default().insert(path.clone());
                 }
             }
         }

@@ -16,6 +16,9 @@ use crate::rotation::{
     DestinationSnapshot, DestinationState, Fingerprint, KeyId, Observed, OpenRotation, StorageKind, ids,
 };
 
+/// How many of the files that name a key are shown.
+const MAX_SHOWN_FILES: usize = 3;
+
 /// What names a key, by the key.
 type KeyMentions = BTreeMap<KeyId, Arc<str>>;
 
@@ -164,8 +167,8 @@ async fn find_key_mentions(
         // No new key follows one that retires, so an application may read it from any file that names it
         ensure_no_link_names_key(world, head, names).await?;
         let keys: Vec<&str> = rotation_keys(rotation).map(|key| &**key).collect();
-        for (key, path) in world.find_named_keys(head, &keys).await? {
-            found.insert(key.into(), format!("`{path}` names it").into());
+        for (key, paths) in world.find_named_keys(head, &keys).await? {
+            found.insert(key.into(), describe_naming_files(&paths).into());
         }
     } else if globs.is_some() {
         for path in world.list_paths(head).await?.into_iter().filter(names) {
@@ -330,6 +333,18 @@ async fn keys_named_in_file(
     let text = decode_text(&bytes);
     let named = rotation_keys(rotation).filter(|key| memchr::memmem::find(&text, key.as_bytes()).is_some());
     Ok(named.cloned().collect())
+}
+
+fn describe_naming_files(paths: &BTreeSet<String>) -> String {
+    let mut shown: Vec<String> = paths.iter().take(MAX_SHOWN_FILES).map(|path| format!("`{path}`")).collect();
+    if paths.len() > MAX_SHOWN_FILES {
+        shown.push(format!("{} more files", paths.len() - MAX_SHOWN_FILES));
+    }
+    match (shown.pop(), &shown[..]) {
+        (Some(last), []) => format!("{last} names it"),
+        (Some(last), first) => format!("{} and {last} name it", first.join(", ")),
+        (None, _) => String::new(),
+    }
 }
 
 fn rotation_keys(rotation: &OpenRotation) -> impl Iterator<Item = &KeyId> {

@@ -83,12 +83,35 @@ pub fn retire_key(
             format!("{id} is inactive"),
         );
     }
+    if let Some(blocked) = block_named_key(case, rotation, id) {
+        return blocked;
+    }
     step_when_ready(
         guards::check_all_guards(case.delete_guards, &going),
         phases.1,
         RotationStep::Delete { key: id.clone() },
         &format!("{id} was not used while it was inactive"),
     )
+}
+
+/// Something names a key that is inactive already: what reads it there does not work, and only a person knows which of the
+/// two is wrong.
+fn block_named_key(case: &Situation<'_>, rotation: &OpenRotation, id: &KeyId) -> Option<StepDecision> {
+    let named = match case.is_referenced(id) {
+        Ok(named) => named?,
+        // When the key was deactivated, no destination of a retirement had one
+        Err(_) => format!("a credential is in `{}`", case.destination_with_credential(rotation)?),
+    };
+    let rollback = case.command("rollback");
+    let help = if rotation.retires {
+        format!("what reads the key there does not work: take it out, or bring the key back: {rollback}")
+    } else if rotation.is_old(id) {
+        format!("what reads the key there does not work: write the new key there, or go back: {rollback}")
+    } else {
+        "what reads the key there does not work: write the old key there".to_owned()
+    };
+    let why = format!("{named}, and {id} is inactive");
+    Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(help))
 }
 
 /// A soaking key is active again: a person decides, and the soak starts anew. A list may be late, so one list that shows

@@ -237,14 +237,16 @@ fn propose_revert(case: &Situation<'_>) -> StepDecision {
         Ok(Some(revert)) => revert,
     };
     let number = revert.number;
+    let is_first = case.open_rotation().is_some_and(OpenRotation::makes_first_key);
+    let change =
+        if is_first { "takes the new key out of the files" } else { "restores the old key in the files" };
     match revert.state {
-        PullRequestState::Open { conflicting: false } => StepDecision::wait(
-            BACK,
-            format!("pull request #{number} restores the old key in the files: merge it"),
-        ),
+        PullRequestState::Open { conflicting: false } => {
+            StepDecision::wait(BACK, format!("pull request #{number} {change}: merge it"))
+        }
         PullRequestState::Open { conflicting: true } => StepDecision::wait(
             RotationPhase::Blocked,
-            format!("pull request #{number} restores the old key in the files and has conflicts"),
+            format!("pull request #{number} {change} and has conflicts"),
         )
         .with_help("resolve them, or restore the old credential by hand"),
         PullRequestState::Closed => StepDecision::wait(

@@ -244,6 +244,13 @@ impl<'a> Situation<'a> {
         }
     }
 
+    /// A destination of a retirement that holds a credential, whosever it is.
+    pub fn destination_with_credential(&self, rotation: &OpenRotation) -> Option<&'a DestinationId> {
+        let held =
+            self.seen.destinations.iter().find(|place| matches!(place.fingerprint.known(), Some(Some(_))));
+        held.map(|place| &place.id).filter(|_| rotation.retires)
+    }
+
     /// The key of a rotation that no run can end: the old one no longer exists, and the new key does not either or is
     /// being taken back; or a first key no longer exists. `keytide resume` then ends the rotation, with whatever key the
     /// user has.
