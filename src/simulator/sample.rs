@@ -192,6 +192,8 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
     let age = FilePath::parse(FILE).map(|file| AgeDestination {
         file,
         format: CredentialFormat::Dotenv,
+        secret_access_key: None,
+        ses_smtp_password: None,
         recipients: vec![recipient],
         recipients_file: None,
     });
@@ -215,6 +217,7 @@ fn sample_github_secret() -> Destination {
         product: GithubProduct::Actions,
         access_key_id: Some("AWS_ACCESS_KEY_ID".to_owned()),
         secret_access_key: Some("AWS_SECRET_ACCESS_KEY".to_owned()),
+        ses_smtp_password: None,
         json: None,
     };
     Destination::GithubSecret(secret.into())
@@ -227,6 +230,7 @@ fn sample_secret() -> Destination {
         region: "eu-west-1".to_owned(),
         access_key_id,
         secret_access_key,
+        ses_smtp_password: None,
     };
     Destination::SecretsManager(secret.into())
 }
@@ -234,8 +238,13 @@ fn sample_secret() -> Destination {
 /// The fields of the parameter that holds JSON, or the names of two parameters.
 fn sample_parameter(json: Option<&str>, names: [&str; 2]) -> Destination {
     let [access_key_id, secret_access_key] = names.map(str::to_owned);
-    let region = "eu-west-1".to_owned();
-    let parameter = SsmParameter { json: json.map(str::to_owned), region, access_key_id, secret_access_key };
+    let parameter = SsmParameter {
+        json: json.map(str::to_owned),
+        region: "eu-west-1".to_owned(),
+        access_key_id,
+        secret_access_key,
+        ses_smtp_password: None,
+    };
     Destination::SsmParameter(parameter.into())
 }
 
@@ -247,6 +256,7 @@ fn sample_vault() -> Destination {
         path: "app/aws".to_owned(),
         access_key_id,
         secret_access_key,
+        ses_smtp_password: None,
         role: Some("keytide".to_owned()),
         auth: "jwt".to_owned(),
         audience: None,

@@ -18,4 +18,7 @@ pub struct SopsDestination {
     pub access_key_id: String,
     /// The path of the secret access key in the file, dotted.
     pub secret_access_key: String,
+    /// The path of the SMTP password beside it, dotted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ses_smtp_password: Option<String>,
 }
