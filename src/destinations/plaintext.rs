@@ -77,7 +77,10 @@ pub fn render_credential(
     let (names, values) = (layout.names(), credential.expose_values());
     // Again: the names may be those of a journal, which everyone who can push can write
     if layout.find_wrong_name().is_some() || names.len() != values.len() {
-        return Err(SealError::outside_files("its values cannot have these names", "correct the policy file"));
+        return Err(SealError::outside_files(
+            "its values cannot have these names",
+            "correct the policy file",
+        ));
     }
     let [begin, before, between, after, end] = match layout.format {
         CredentialFormat::Dotenv => ["", "", "=", "\n", ""],
@@ -172,11 +175,8 @@ mod tests {
         let credential = Credential::new(ID, "s".to_owned());
         for name in ["", "-", "A\nB=c", "a b", "a\"", "AWS_access_KEY_ID", "é"] {
             let name = name.to_owned();
-            let layout = TextLayout {
-                format: CredentialFormat::Dotenv,
-                secret: Some(&name),
-                smtp_password: None,
-            };
+            let layout =
+                TextLayout { format: CredentialFormat::Dotenv, secret: Some(&name), smtp_password: None };
             assert!(layout.find_wrong_name().is_some(), "{name}");
             assert!(render_credential(&credential, &layout).is_err(), "{name}");
         }

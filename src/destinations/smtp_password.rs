@@ -80,6 +80,11 @@ impl FieldFault {
 }
 
 impl<T> WithSmtp<T> {
+    /// A destination with an SMTP password, whose name `destination` has in the field for it.
+    pub fn with_password(destination: T, password: SmtpPassword) -> Self {
+        Self { destination, smtp: Box::new(SmtpFields { password: Some(password), fault: None }) }
+    }
+
     pub fn smtp_password(&self) -> Option<&SmtpPassword> {
         self.smtp.password.as_ref()
     }
@@ -306,10 +311,7 @@ mod tests {
     fn beside_the_secret_the_password_has_a_field_of_its_own() {
         let spec = secret(&BOTH.into_iter().collect());
         let held: WithSmtp<SecretsManager> = serde_json::from_value(spec.clone()).unwrap();
-        assert_eq!(
-            (&*held.secret_access_key, held.ses_smtp_password.as_deref()),
-            ("secret", Some("pass"))
-        );
+        assert_eq!((&*held.secret_access_key, held.ses_smtp_password.as_deref()), ("secret", Some("pass")));
         assert!(held.smtp_password().unwrap().is_beside_secret);
         assert_eq!(serde_json::to_value(&held).unwrap(), spec);
         for fields in [&[SECRET, PASSWORD, REGION][..], &[SECRET], &[]] {
@@ -321,7 +323,8 @@ mod tests {
 
     /// An age file as a journal has it, with some of the fields.
     fn age_file(fields: &[&str]) -> Value {
-        let mut spec = json!({ "file": "a.age", "format": "dotenv", "recipients": [], "recipients_file": null });
+        let mut spec =
+            json!({ "file": "a.age", "format": "dotenv", "recipients": [], "recipients_file": null });
         for (field, text) in BOTH.into_iter().filter(|(field, _)| fields.contains(field)) {
             spec[field] = text.into();
         }

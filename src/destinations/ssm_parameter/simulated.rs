@@ -11,10 +11,7 @@ use crate::destinations::kind::DestinationKind as _;
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::rotation::ids;
 use crate::secret::into_secret;
-use crate::simulator::{PAIR_FIELDS, SimBackend, SimState, VersionedSecret, no_such_secret};
-
-/// The field of an SMTP password beside those of the pair.
-const SMTP_FIELD: &str = "smtp_password";
+use crate::simulator::{PAIR_FIELDS, SMTP_FIELD, SimBackend, SimState, VersionedSecret, no_such_secret};
 
 /// The names under which the simulation keeps a parameter of the policy file.
 struct SimulatedParameter {
