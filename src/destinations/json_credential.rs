@@ -175,7 +175,11 @@ impl JsonCredential<'_> {
             let help = format!("make it one with the fields {}", join_words(&quoted));
             JsonTextError::new("it is no JSON object", help)
         })?;
-        names.iter().map(|name| fields.find_value(text, name)).collect()
+        let mut places = Vec::new();
+        for name in names {
+            places.push(fields.find_value(text, name)?);
+        }
+        Ok(places)
     }
 }
 

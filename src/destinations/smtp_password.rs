@@ -32,7 +32,8 @@ const REGION: &str = "ses_region";
 /// `T`; beside it, a field of its own.
 #[derive(Debug, Clone)]
 pub struct WithSmtp<T> {
-    destination: T,
+    /// Boxed: some kinds have many fields.
+    destination: Box<T>,
     /// Boxed: few destinations have them.
     smtp: Box<SmtpFields>,
 }
@@ -41,7 +42,7 @@ pub struct WithSmtp<T> {
 #[derive(Debug, Clone, Default)]
 struct SmtpFields {
     password: Option<SmtpPassword>,
-    fault: Option<FieldFault>,
+    missing: Option<MissingField>,
 }
 
 /// The SMTP password that a destination holds.
@@ -55,23 +56,23 @@ pub struct SmtpPassword {
     pub is_beside_secret: bool,
 }
 
-/// What is wrong between the fields.
+/// The field that the others need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FieldFault {
-    NoSecret,
-    NoRegion,
-    NoPassword,
+enum MissingField {
+    Secret,
+    Region,
+    Password,
 }
 
-impl FieldFault {
+impl MissingField {
     fn describe(self) -> (&'static str, &'static str) {
         match self {
-            Self::NoSecret => ("missing field `secret_access_key`", "add `secret_access_key: ...`"),
-            Self::NoRegion => (
+            Self::Secret => ("missing field `secret_access_key`", "add `secret_access_key: ...`"),
+            Self::Region => (
                 "`ses_smtp_password` requires `ses_region`",
                 "add the region of the SMTP endpoint, such as `ses_region: eu-west-1`",
             ),
-            Self::NoPassword => (
+            Self::Password => (
                 "`ses_region` requires `ses_smtp_password`",
                 "remove it, or add `ses_smtp_password`, beside `secret_access_key` or in its place",
             ),
@@ -82,7 +83,10 @@ impl FieldFault {
 impl<T> WithSmtp<T> {
     /// A destination with an SMTP password, whose name `destination` has in the field for it.
     pub fn with_password(destination: T, password: SmtpPassword) -> Self {
-        Self { destination, smtp: Box::new(SmtpFields { password: Some(password), fault: None }) }
+        Self {
+            destination: Box::new(destination),
+            smtp: Box::new(SmtpFields { password: Some(password), missing: None }),
+        }
     }
 
     pub fn smtp_password(&self) -> Option<&SmtpPassword> {
@@ -91,11 +95,11 @@ impl<T> WithSmtp<T> {
 
     /// Reports what is wrong between `secret_access_key` and the fields of the SMTP password.
     pub fn check_smtp_fields(&self, report: &mut dyn FnMut(String, &str)) {
-        if let Some((message, help)) = self.smtp.fault.map(FieldFault::describe) {
+        if let Some((message, help)) = self.smtp.missing.map(MissingField::describe) {
             report(message.to_owned(), help);
         }
         let Some(smtp) = &self.smtp.password else { return };
-        if self.smtp.fault != Some(FieldFault::NoRegion) && !is_region(&smtp.region) {
+        if self.smtp.missing != Some(MissingField::Region) && !is_region(&smtp.region) {
             report("`ses_region` is no region".to_owned(), "write one such as `eu-west-1`");
         }
     }
@@ -103,7 +107,7 @@ impl<T> WithSmtp<T> {
 
 impl<T> From<T> for WithSmtp<T> {
     fn from(destination: T) -> Self {
-        Self { destination, smtp: Box::default() }
+        Self { destination: Box::new(destination), smtp: Box::default() }
     }
 }
 
@@ -122,9 +126,9 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for WithSmtp<T> {
         let name = take_text(&mut fields, PASSWORD).map_err(de::Error::custom)?;
         let region = take_text(&mut fields, REGION).map_err(de::Error::custom)?;
         let has_secret = fields.get(SECRET).is_some_and(|name| !name.is_null());
-        let mut fault = match (&name, &region) {
-            (Some(_), None) => Some(FieldFault::NoRegion),
-            (None, Some(_)) => Some(FieldFault::NoPassword),
+        let mut missing = match (&name, &region) {
+            (Some(_), None) => Some(MissingField::Region),
+            (None, Some(_)) => Some(MissingField::Password),
             _ => None,
         };
         if let Some(name) = &name {
@@ -133,20 +137,20 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for WithSmtp<T> {
         }
         let destination = match parse_fields::<T>(&fields) {
             Err(error) if is_about_secret(&error) && !has_secret && name.is_none() => {
-                fault = fault.or(Some(FieldFault::NoSecret));
+                missing = missing.or(Some(MissingField::Secret));
                 // An empty text in its place, so that the faults of the other fields are found in the same run
                 fields.insert(SECRET.to_owned(), "".into());
                 parse_fields(&fields)
             }
             parsed => parsed,
         };
-        let destination = destination.map_err(de::Error::custom)?;
+        let destination = destination.map(Box::new).map_err(de::Error::custom)?;
         let password = name.map(|name| SmtpPassword {
             name,
             region: region.unwrap_or_default(),
             is_beside_secret: has_secret,
         });
-        Ok(Self { destination, smtp: Box::new(SmtpFields { password, fault }) })
+        Ok(Self { destination, smtp: Box::new(SmtpFields { password, missing }) })
     }
 }
 

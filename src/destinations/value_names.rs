@@ -14,6 +14,11 @@ pub fn has_repeated_name(names: &[&str], is_same: fn(&str, &str) -> bool) -> boo
     earlier.any(|(earlier, name)| earlier.iter().any(|one| is_same(one, name)))
 }
 
+/// Each value in words, such as "the field `id` of the secret `app`": `noun` and `place` are the same for all.
+pub fn describe_values(noun: &str, names: &[&str], place: &str) -> Vec<String> {
+    names.iter().map(|name| format!("the {noun} `{name}` {place}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -125,7 +125,11 @@ impl SealedSecret {
 
     /// The items, each with the label of its document's scope.
     fn find_items<'a>(&self, tree: &'a YamlFile) -> Result<Vec<(&'a YamlNode, String)>, SealError> {
-        self.item_names().iter().map(|name| self.find_item(tree, name)).collect()
+        let mut items = Vec::new();
+        for name in self.item_names() {
+            items.push(self.find_item(tree, name)?);
+        }
+        Ok(items)
     }
 
     fn find_item<'a>(&self, tree: &'a YamlFile, name: &str) -> Result<(&'a YamlNode, String), SealError> {

@@ -16,7 +16,7 @@ use super::kind::{
     describe_file_removal,
 };
 use super::permissions::{NeededPermissions, PermissionRequest};
-use super::value_names::{has_repeated_name, list_names};
+use super::value_names::{describe_values, has_repeated_name, list_names};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
@@ -62,8 +62,7 @@ impl DestinationKind for SealedSecret {
     }
 
     fn written_values(&self) -> Vec<String> {
-        let items = self.item_names();
-        items.iter().map(|item| format!("the item `{item}` of `{}`", self.file.0)).collect()
+        describe_values("item", &self.item_names(), &format!("of `{}`", self.file.0))
     }
 
     fn add_permissions(&self, _: &PermissionRequest<'_>, _: &mut NeededPermissions) {}

@@ -19,7 +19,7 @@ use super::kind::{
     Capabilities, DestinationKind, JournalKind, PolicyFaultSink, REMOVAL_FROM_MORE, Storage, StoreDestination,
 };
 use super::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
-use super::value_names::{has_repeated_name, list_names};
+use super::value_names::{describe_values, has_repeated_name, list_names};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::policy::file::SecretsManager;
@@ -96,8 +96,7 @@ impl DestinationKind for SecretsManager {
     }
 
     fn written_values(&self) -> Vec<String> {
-        let fields = self.field_names();
-        fields.iter().map(|field| format!("the field `{field}` of the secret `{}`", self.secret_id)).collect()
+        describe_values("field", &self.field_names(), &format!("of the secret `{}`", self.secret_id))
     }
 
     fn add_permissions(&self, request: &PermissionRequest<'_>, needed: &mut NeededPermissions) {

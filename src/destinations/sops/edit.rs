@@ -76,8 +76,11 @@ impl EditTarget<'_> {
         credential: &Credential,
         key: &DataKey,
     ) -> Result<Vec<String>, SealError> {
-        let places = self.places.iter().zip(credential.expose_values());
-        places.map(|(place, value)| self.encrypt_at(*place, value, key)).collect()
+        let mut ciphertexts = Vec::new();
+        for (place, value) in self.places.iter().zip(credential.expose_values()) {
+            ciphertexts.push(self.encrypt_at(*place, value, key)?);
+        }
+        Ok(ciphertexts)
     }
 
     fn encrypt_at(&self, place: usize, value: &str, key: &DataKey) -> Result<String, SealError> {
@@ -184,8 +187,11 @@ impl EditTarget<'_> {
         ciphertexts: &[String],
         key: &DataKey,
     ) -> Result<Vec<Zeroizing<Vec<u8>>>, SealError> {
-        let places = self.places.iter().zip(ciphertexts);
-        places.map(|(place, text)| self.decrypt_at(*place, text, key)).collect()
+        let mut values = Vec::new();
+        for (place, text) in self.places.iter().zip(ciphertexts) {
+            values.push(self.decrypt_at(*place, text, key)?);
+        }
+        Ok(values)
     }
 
     fn decrypt_at(&self, place: usize, text: &str, key: &DataKey) -> Result<Zeroizing<Vec<u8>>, SealError> {

@@ -36,7 +36,7 @@ use super::kind::{
     describe_file_removal,
 };
 use super::permissions::{NeededPermissions, PermissionRequest};
-use super::value_names::{has_repeated_name, list_names};
+use super::value_names::{describe_values, has_repeated_name, list_names};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
@@ -83,8 +83,7 @@ impl DestinationKind for SopsDestination {
     }
 
     fn written_values(&self) -> Vec<String> {
-        let paths = self.value_paths();
-        paths.iter().map(|path| format!("the value `{path}` of `{}`", self.file.0)).collect()
+        describe_values("value", &self.value_paths(), &format!("of `{}`", self.file.0))
     }
 
     fn add_permissions(&self, request: &PermissionRequest<'_>, needed: &mut NeededPermissions) {

@@ -23,7 +23,7 @@ use super::kind::{
     StoreDestination, pending_name,
 };
 use super::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
-use super::value_names::{has_repeated_name, list_names};
+use super::value_names::{describe_values, has_repeated_name, list_names};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::policy::scalar::is_region;
@@ -90,15 +90,11 @@ impl DestinationKind for SsmParameter {
     }
 
     fn written_values(&self) -> Vec<String> {
-        let region = &self.region;
-        let mut values = Vec::new();
-        for name in self.value_names() {
-            values.push(match &self.json {
-                Some(json) => format!("the field `{name}` of the parameter `{json}` in {region}"),
-                None => format!("the parameter `{name}` in {region}"),
-            });
-        }
-        values
+        let (noun, place) = match &self.json {
+            Some(json) => ("field", format!("of the parameter `{json}` in {}", self.region)),
+            None => ("parameter", format!("in {}", self.region)),
+        };
+        describe_values(noun, &self.value_names(), &place)
     }
 
     fn add_permissions(&self, request: &PermissionRequest<'_>, needed: &mut NeededPermissions) {

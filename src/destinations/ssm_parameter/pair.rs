@@ -106,15 +106,13 @@ async fn write_values(
     held: &Credential,
     wanted: &Credential,
 ) -> BackendResult<()> {
-    let values = wanted.expose_values().into_iter().zip(held.expose_values());
-    let named: Vec<_> = parameter.value_names().into_iter().zip(values).collect();
+    let (names, values, old) = (parameter.value_names(), wanted.expose_values(), held.expose_values());
     // Backwards: the access key ID is the first of them
-    for (name, (value, now)) in named.into_iter().rev() {
-        if value == now {
-            continue;
-        }
+    for index in (0..names.len()).rev() {
+        let changed = values.get(index).filter(|value| old.get(index) != Some(value));
+        let (name, Some(value)) = (names[index], changed) else { continue };
         let settings = require_settings(store, parameter, name).await?;
-        let text = into_secret(value.to_owned());
+        let text = into_secret((*value).to_owned());
         let write = ParameterWrite { name, text: &text, settings: &settings, may_replace: true };
         store.put(parameter, &write).await?;
     }

@@ -24,7 +24,7 @@ use super::kind::{
     StoreDestination, pending_name,
 };
 use super::permissions::{DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
-use super::value_names::list_names;
+use super::value_names::{describe_values, list_names};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::sanitize::markdown_code;
@@ -56,8 +56,7 @@ impl DestinationKind for Vault {
     }
 
     fn written_values(&self) -> Vec<String> {
-        let (fields, secret) = (self.field_names(), self.location());
-        fields.iter().map(|field| format!("the field `{field}` of the Vault secret `{secret}`")).collect()
+        describe_values("field", &self.field_names(), &format!("of the Vault secret `{}`", self.location()))
     }
 
     /// Vault knows nothing of AWS' permissions: its own policy is a note, to be pasted there.
