@@ -36,7 +36,7 @@ use super::kind::{
     describe_file_removal,
 };
 use super::permissions::{NeededPermissions, PermissionRequest};
-use super::value_names::{describe_values, has_repeated_name, list_names};
+use super::value_names::{describe_values, has_repeated_name};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
@@ -98,12 +98,6 @@ impl DestinationKind for SopsDestination {
     #[cfg(feature = "seal")]
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         Some(self)
-    }
-}
-
-impl SopsDestination {
-    fn value_paths(&self) -> Vec<&str> {
-        list_names(&self.access_key_id, &self.secret_access_key, self.ses_smtp_password.as_ref())
     }
 }
 

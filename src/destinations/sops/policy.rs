@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::destinations::value_names::list_names;
 use crate::policy::scalar::FilePath;
 
 /// Two values of a file encrypted with SOPS.
@@ -21,4 +22,11 @@ pub struct SopsDestination {
     /// The path of the SMTP password beside it, dotted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ses_smtp_password: Option<String>,
+}
+
+impl SopsDestination {
+    /// The paths of the values, that of the access key ID first.
+    pub fn value_paths(&self) -> Vec<&str> {
+        list_names(&self.access_key_id, &self.secret_access_key, self.ses_smtp_password.as_ref())
+    }
 }
