@@ -12,27 +12,23 @@ use zeroize::Zeroize;
 /// The length of a data key of SOPS, in bytes.
 pub const DATA_KEY_LEN: usize = 32;
 
-/// An access key: its ID, which is not secret, and its secret access key.
+/// An access key: its ID, which is not secret, and its secret access key, or what a destination gets in its place.
 pub struct Credential {
     id: String,
     secret: SecretString,
-    /// What the secret is called where a file format has a name of its own for a secret access key, which this one is not.
-    secret_name: Option<String>,
+    /// The SMTP password of Amazon SES, for a destination that gets it beside the secret access key.
+    smtp_password: Option<SecretString>,
 }
 
 impl Credential {
     /// Takes ownership of the secret and wipes the string that it came in.
     pub fn new(id: impl Into<String>, secret: String) -> Self {
-        Self { id: id.into(), secret: into_secret(secret), secret_name: None }
+        Self { id: id.into(), secret: into_secret(secret), smtp_password: None }
     }
 
-    /// The same credential, whose secret is something else than a secret access key.
-    pub fn with_secret_name(self, name: &str) -> Self {
-        Self { secret_name: Some(name.to_owned()), ..self }
-    }
-
-    pub fn secret_name(&self) -> Option<&str> {
-        self.secret_name.as_deref()
+    /// The same credential with an SMTP password beside the secret. Wipes the string that it came in.
+    pub fn with_smtp_password(self, password: String) -> Self {
+        Self { smtp_password: Some(into_secret(password)), ..self }
     }
 
     pub fn access_key_id(&self) -> &str {
@@ -42,11 +38,25 @@ impl Credential {
     pub fn expose_secret(&self) -> &str {
         self.secret.expose_secret()
     }
+
+    /// All values: the access key ID, the secret, and the SMTP password if there is one beside it.
+    pub fn expose_values(&self) -> Vec<&str> {
+        let mut values = vec![self.access_key_id(), self.expose_secret()];
+        values.extend(self.smtp_password.as_ref().map(ExposeSecret::expose_secret));
+        values
+    }
+
+    /// Whether the other one has the same values.
+    pub fn has_same_values(&self, other: &Self) -> bool {
+        self.expose_values() == other.expose_values()
+    }
 }
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential").field("id", &self.id).field("secret", &self.secret).finish()
+        let Self { id, secret, smtp_password } = self;
+        let mut shown = f.debug_struct("Credential");
+        shown.field("id", id).field("secret", secret).field("smtp_password", smtp_password).finish()
     }
 }
 
@@ -111,11 +121,10 @@ mod tests {
 
     #[test]
     fn a_credential_shows_its_id_only() {
-        let credential = Credential::new("AKIAQRSTUVWXYZ234567", "hush".to_owned());
-        assert_eq!(
-            (credential.access_key_id(), credential.expose_secret()),
-            ("AKIAQRSTUVWXYZ234567", "hush")
-        );
+        let pair = || Credential::new("AKIAQRSTUVWXYZ234567", "hush".to_owned());
+        let credential = pair().with_smtp_password("hush, too".to_owned());
+        assert_eq!(credential.expose_values(), ["AKIAQRSTUVWXYZ234567", "hush", "hush, too"]);
+        assert!(pair().has_same_values(&pair()) && !pair().has_same_values(&credential));
         let text = format!("{credential:?} {credential:#?}");
         assert!(text.contains("AKIAQRSTUVWXYZ234567") && !text.contains("hush"), "{text}");
     }

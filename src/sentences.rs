@@ -1,11 +1,20 @@
-//! Begins a sentence with a capital letter, writes an advice of several steps as one text (`1. ...; 2. ...`), and splits
-//! such a text into lines for formats that people read.
+//! Begins a sentence with a capital letter, joins words, writes an advice of several steps as one text (`1. ...; 2. ...`),
+//! and splits such a text into lines for formats that people read.
 
 /// A text with a capital letter at its beginning, unless that is code.
 pub fn begin_sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(chars).collect()
+}
+
+/// `a`, `a and b`, or `a, b and c`.
+pub fn join_words(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [others @ .., last] => format!("{} and {last}", others.join(", ")),
+    }
 }
 
 /// One step as it is, several with their numbers.
@@ -54,6 +63,13 @@ pub fn join_steps(advice: &str, escape: fn(&str) -> String, line_break: &str) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_joined_as_in_a_sentence() {
+        let words = ["a", "b", "c"].map(str::to_owned);
+        let joined: Vec<String> = (0..=3).map(|count| join_words(&words[..count])).collect();
+        assert_eq!(joined, ["", "a", "a and b", "a, b and c"]);
+    }
 
     #[test]
     fn steps_that_were_numbered_become_lines() {

@@ -9,7 +9,14 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let file = FilePath::parse("x.age").expect("a path");
-    let age = AgeDestination { file, format: CredentialFormat::Dotenv, recipients: Vec::new(), recipients_file: None };
+    let age = AgeDestination {
+        file,
+        format: CredentialFormat::Dotenv,
+        secret_access_key: None,
+        ses_smtp_password: None,
+        recipients: Vec::new(),
+        recipients_file: None,
+    };
     let inspection = age.inspect_file(bytes);
     assert_eq!(inspection.credential_sha256.is_some(), inspection.problems.is_empty());
 });

@@ -13,6 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
         certificate: path("x.pem"),
         access_key_id: "ID".to_owned(),
         secret_access_key: "SECRET".to_owned(),
+        ses_smtp_password: None,
     };
     let inspection = sealed.inspect_file(bytes);
     assert_eq!(inspection.credential_sha256.is_some(), inspection.problems.is_empty());

@@ -12,6 +12,7 @@ fuzz_target!(|input: (u8, &[u8])| {
         file: FilePath::parse(name).expect("a path"),
         access_key_id: "a.id".to_owned(),
         secret_access_key: "a.secret".to_owned(),
+        ses_smtp_password: None,
     };
     let inspection = sops.inspect_file(input.1);
     assert_eq!(inspection.credential_sha256.is_some(), inspection.problems.is_empty());

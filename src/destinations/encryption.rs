@@ -16,6 +16,15 @@ use crate::secret::{Credential, DataKey};
 /// What a destination is tried with before there is a key: AWS' own example.
 pub(crate) const EXAMPLE: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
 
+/// A credential for a trial, with as many values as a destination holds.
+pub(crate) fn example_credential(values: usize) -> Credential {
+    let (id, secret) = EXAMPLE;
+    // As long as an SMTP password of SES, which is longer than a secret access key.
+    let secret = format!("{secret}====");
+    let credential = Credential::new(id, secret.clone());
+    if values > 2 { credential.with_smtp_password(secret) } else { credential }
+}
+
 /// A destination that a credential can be sealed for.
 pub trait SealDestination {
     /// Checks everything that can be checked before a key is created, and returns who will be able to decrypt.

@@ -1,4 +1,4 @@
-//! Reads and replaces the two values of a credential in a JSON object, for stores that hold JSON text.
+//! Reads and replaces the values of a credential in a JSON object, for stores that hold JSON text.
 //!
 //! The object's other fields belong to others: every other byte stays, and no message quotes the text.
 
@@ -10,11 +10,13 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::encryption::EXAMPLE;
+use super::encryption::example_credential;
+use super::value_names::{has_repeated_name, list_names};
 use crate::hash::sha256_hex;
 use crate::repository::AccessKeyId;
 use crate::sanitize::mask_key_id;
 use crate::secret::{Credential, into_secret};
+use crate::sentences::join_words;
 
 /// The length of a fingerprint in hexadecimal digits.
 pub const FINGERPRINT_DIGITS: usize = 24;
@@ -31,6 +33,8 @@ pub fn key_fingerprint(key_id: &str) -> String {
 pub struct JsonCredential<'a> {
     pub access_key_id: &'a str,
     pub secret_access_key: &'a str,
+    /// Beside the secret access key.
+    pub ses_smtp_password: Option<&'a String>,
     /// The longest text that the store takes.
     pub max_bytes: usize,
     /// What the store calls the thing that holds the text, for messages.
@@ -80,10 +84,8 @@ impl JsonCredential<'_> {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check_text(&self, text: &str, old: Option<&str>) -> Result<(), JsonTextError> {
-        let (id, secret) = EXAMPLE;
-        // A trial merge: the length and both fields are checked before there is a key that could be lost.
-        // As long as an SMTP password of SES, which is longer than a secret access key.
-        self.merge_credential(text, &Credential::new(id, format!("{secret}====")))?;
+        // A trial merge: the length and all fields are checked before there is a key that could be lost.
+        self.merge_credential(text, &example_credential(self.names().len()))?;
         let held = self.read_credential(text)?;
         match describe_other_key(held.access_key_id(), old) {
             Some((message, help)) => Err(JsonTextError::new(message, help)),
@@ -94,26 +96,45 @@ impl JsonCredential<'_> {
     /// The credential in a text.
     ///
     /// # Errors
-    /// The text is no JSON object with the two fields.
+    /// The text is no JSON object with the fields.
     pub fn read_credential(&self, text: &str) -> Result<Credential, JsonTextError> {
-        let [id, secret] = self.find_values(text)?;
-        Ok(Credential::new(read_string(text, id)?, read_string(text, secret)?))
+        let places = self.find_values(text)?;
+        let credential = Credential::new(read_string(text, &places[0])?, read_string(text, &places[1])?);
+        match places.get(2) {
+            Some(place) => Ok(credential.with_smtp_password(read_string(text, place)?)),
+            None => Ok(credential),
+        }
+    }
+
+    /// A text with the credential alone.
+    ///
+    /// # Errors
+    /// As for [`Self::merge_credential`].
+    pub fn write_alone(&self, credential: &Credential) -> Result<SecretString, JsonTextError> {
+        let mut empty = serde_json::Map::new();
+        for name in self.names() {
+            empty.insert(name.to_owned(), "".into());
+        }
+        self.merge_credential(&serde_json::Value::Object(empty).to_string(), credential)
     }
 
     /// The text with another credential in it.
     ///
     /// # Errors
-    /// The text is no JSON object with the two fields, or would be longer than the store takes.
+    /// The text is no JSON object with the fields, or would be longer than the store takes.
     pub fn merge_credential(
         &self,
         text: &str,
         credential: &Credential,
     ) -> Result<SecretString, JsonTextError> {
-        let [id, secret] = self.find_values(text)?;
-        let mut edits = [
-            ValueEdit { place: id, value: quote_value(credential.access_key_id()) },
-            ValueEdit { place: secret, value: quote_value(credential.expose_secret()) },
-        ];
+        let (places, values) = (self.find_values(text)?, credential.expose_values());
+        if places.len() != values.len() {
+            return Err(JsonTextError::new("the credential has another number of values", "report this"));
+        }
+        let mut edits: Vec<ValueEdit> = Vec::new();
+        for (place, value) in places.into_iter().zip(values) {
+            edits.push(ValueEdit { place, value: quote_value(value) });
+        }
         // The policy file names the fields in its own order, the text has them in any.
         edits.sort_by_key(|edit| edit.place.start);
         // As long as it can get: a text that grew would leave a copy of itself behind.
@@ -135,21 +156,30 @@ impl JsonCredential<'_> {
         Ok(into_secret(std::mem::take(&mut *merged)))
     }
 
-    /// The places of the two values: the access key ID, then the secret access key.
-    fn find_values(&self, text: &str) -> Result<[Range<usize>; 2], JsonTextError> {
-        let names = [self.access_key_id, self.secret_access_key];
-        if names[0] == names[1] {
+    fn names(&self) -> Vec<&str> {
+        list_names(self.access_key_id, self.secret_access_key, self.ses_smtp_password)
+    }
+
+    /// The places of the values, in the order of the names.
+    fn find_values(&self, text: &str) -> Result<Vec<Range<usize>>, JsonTextError> {
+        let names = self.names();
+        if has_repeated_name(&names, str::eq) {
             return Err(JsonTextError::new(
-                "both fields have one name",
-                "name two fields in the policy file",
+                "two fields have one name",
+                "name a field for each value in the policy file",
             ));
         }
         // The parser's own message may quote the text.
         let fields: JsonFields<'_> = serde_json::from_str(text).map_err(|_| {
-            let help = format!("make it one with the fields `{}` and `{}`", names[0], names[1]);
+            let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            let help = format!("make it one with the fields {}", join_words(&quoted));
             JsonTextError::new("it is no JSON object", help)
         })?;
-        Ok([fields.find_value(text, names[0])?, fields.find_value(text, names[1])?])
+        let mut places = Vec::new();
+        for name in names {
+            places.push(fields.find_value(text, name)?);
+        }
+        Ok(places)
     }
 }
 
@@ -157,9 +187,9 @@ fn quote_value(value: &str) -> Zeroizing<String> {
     serde_json::to_string(value).map(Zeroizing::new).unwrap_or_default()
 }
 
-fn read_string(text: &str, place: Range<usize>) -> Result<String, JsonTextError> {
-    let plain = text.get(place).and_then(|value| serde_json::from_str::<String>(value).ok());
-    plain.ok_or_else(|| JsonTextError::new("one of its two fields is no text", "write a text there"))
+fn read_string(text: &str, place: &Range<usize>) -> Result<String, JsonTextError> {
+    let plain = text.get(place.clone()).and_then(|value| serde_json::from_str::<String>(value).ok());
+    plain.ok_or_else(|| JsonTextError::new("one of its fields is no text", "write a text there"))
 }
 
 /// The fields of a JSON object, each value as its part of the text.
@@ -212,5 +242,39 @@ impl<'de> Deserialize<'de> for JsonFields<'de> {
             }
         }
         deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn a_third_field_holds_the_smtp_password() {
+        let smtp = "smtp".to_owned();
+        let fields = JsonCredential {
+            access_key_id: "id",
+            secret_access_key: "secret",
+            ses_smtp_password: Some(&smtp),
+            max_bytes: 1_000,
+            container: "secret",
+        };
+        let text = r#"{ "smtp":"old", "id": "", "other" : 1, "secret": "s" }"#;
+        let credential = || Credential::new("AKIA1", "new".to_owned());
+        let complete = credential().with_smtp_password("BPass".to_owned());
+        let merged = fields.merge_credential(text, &complete).unwrap();
+        let wanted = r#"{ "smtp":"BPass", "id": "AKIA1", "other" : 1, "secret": "new" }"#;
+        assert_eq!(merged.expose_secret(), wanted);
+        assert!(fields.read_credential(wanted).unwrap().has_same_values(&complete));
+        assert_eq!(fields.read_credential(text).unwrap().expose_values(), ["", "s", "old"]);
+        let alone = fields.write_alone(&complete).unwrap();
+        assert_eq!(alone.expose_secret(), r#"{"id":"AKIA1","secret":"new","smtp":"BPass"}"#);
+        let refused = |text: &str| fields.check_text(text, None).unwrap_err().message;
+        assert_eq!(fields.check_text(text, None), Ok(()));
+        assert_eq!(refused(r#"{ "id": "", "secret": "" }"#), "it has no field `smtp`");
+        assert_eq!(refused(r#"{ "id": "", "secret": "", "smtp": 1 }"#), "its field `smtp` is no text");
+        assert!(fields.merge_credential(text, &credential()).is_err(), "a field would stay as it is");
     }
 }

@@ -252,7 +252,7 @@ impl Destination {
         }
     }
 
-    /// The SMTP password that the destination holds in place of the secret access key.
+    /// The SMTP password that the destination holds, beside the secret access key or in its place.
     pub fn smtp_password(&self) -> Option<&SmtpPassword> {
         match self {
             Self::Sops(sops) => sops.smtp_password(),

@@ -27,6 +27,7 @@ pub mod ssm_parameter;
 pub mod store;
 pub mod suggest;
 pub mod suggestion;
+pub mod value_names;
 pub mod vault;
 pub mod wording;
 

@@ -1,5 +1,5 @@
-//! Lets any destination hold the SMTP password of Amazon SES in place of the secret access key: reads the two fields of the
-//! policy file, and derives the password.
+//! Lets any destination hold the SMTP password of Amazon SES, beside the secret access key or in its place: reads the two
+//! fields of the policy file, and derives the password.
 //!
 //! AWS, "Obtaining Amazon SES SMTP credentials": the user name is the access key ID; the password is a signature of the
 //! secret access key for one region, so it opens nothing but the SMTP endpoint of that region.
@@ -28,10 +28,12 @@ const SECRET: &str = "secret_access_key";
 const PASSWORD: &str = "ses_smtp_password";
 const REGION: &str = "ses_region";
 
-/// A destination that may hold an SMTP password in place of the secret access key.
+/// A destination that may hold an SMTP password. In the place of the secret access key, it has the field of that one in
+/// `T`; beside it, a field of its own.
 #[derive(Debug, Clone)]
 pub struct WithSmtp<T> {
-    destination: T,
+    /// Boxed: some kinds have many fields.
+    destination: Box<T>,
     /// Boxed: few destinations have them.
     smtp: Box<SmtpFields>,
 }
@@ -40,7 +42,7 @@ pub struct WithSmtp<T> {
 #[derive(Debug, Clone, Default)]
 struct SmtpFields {
     password: Option<SmtpPassword>,
-    fault: Option<FieldFault>,
+    missing: Option<MissingField>,
 }
 
 /// The SMTP password that a destination holds.
@@ -50,74 +52,62 @@ pub struct SmtpPassword {
     pub name: String,
     /// The region of the SMTP endpoint.
     pub region: String,
+    /// Whether the destination holds the secret access key as well.
+    pub is_beside_secret: bool,
 }
 
-/// What is wrong between the fields.
+/// The field that the others need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FieldFault {
-    NoSecret,
-    NoRegion,
-    NoPassword,
-    BothSecrets,
+enum MissingField {
+    Secret,
+    Region,
+    Password,
 }
 
-impl FieldFault {
+impl MissingField {
     fn describe(self) -> (&'static str, &'static str) {
         match self {
-            Self::NoSecret => ("missing field `secret_access_key`", "add `secret_access_key: ...`"),
-            Self::NoRegion => (
+            Self::Secret => ("missing field `secret_access_key`", "add `secret_access_key: ...`"),
+            Self::Region => (
                 "`ses_smtp_password` requires `ses_region`",
                 "add the region of the SMTP endpoint, such as `ses_region: eu-west-1`",
             ),
-            Self::NoPassword => (
+            Self::Password => (
                 "`ses_region` requires `ses_smtp_password`",
-                "remove it, or write `ses_smtp_password` in place of `secret_access_key`",
-            ),
-            Self::BothSecrets => (
-                "a destination has `secret_access_key` or `ses_smtp_password`",
-                "give the SMTP password a destination of its own, whose `access_key_id` is the SMTP user name",
+                "remove it, or add `ses_smtp_password`, beside `secret_access_key` or in its place",
             ),
         }
     }
 }
 
 impl<T> WithSmtp<T> {
+    /// A destination with an SMTP password, whose name `destination` has in the field for it.
+    pub fn with_password(destination: T, password: SmtpPassword) -> Self {
+        Self {
+            destination: Box::new(destination),
+            smtp: Box::new(SmtpFields { password: Some(password), missing: None }),
+        }
+    }
+
     pub fn smtp_password(&self) -> Option<&SmtpPassword> {
         self.smtp.password.as_ref()
     }
 
     /// Reports what is wrong between `secret_access_key` and the fields of the SMTP password.
     pub fn check_smtp_fields(&self, report: &mut dyn FnMut(String, &str)) {
-        if let Some((message, help)) = self.smtp.fault.map(FieldFault::describe) {
+        if let Some((message, help)) = self.smtp.missing.map(MissingField::describe) {
             report(message.to_owned(), help);
         }
         let Some(smtp) = &self.smtp.password else { return };
-        if !is_password_name(&smtp.name) {
-            report(
-                format!("`ses_smtp_password` cannot be `{}`", smtp.name),
-                "write the name of the password: letters, digits and `_-./`, and not the name of the access key ID",
-            );
-        }
-        if self.smtp.fault != Some(FieldFault::NoRegion) && !is_region(&smtp.region) {
+        if self.smtp.missing != Some(MissingField::Region) && !is_region(&smtp.region) {
             report("`ses_region` is no region".to_owned(), "write one such as `eu-west-1`");
         }
     }
 }
 
-/// The access key ID, in the formats that have a name of their own for it.
-const KEY_ID_NAMES: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AccessKeyId"];
-
-/// Whether every format can hold the password under this name, beside the access key ID.
-fn is_password_name(name: &str) -> bool {
-    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte));
-    is_plain
-        && name.bytes().any(|byte| byte.is_ascii_alphanumeric())
-        && !KEY_ID_NAMES.iter().any(|id| id.eq_ignore_ascii_case(name))
-}
-
 impl<T> From<T> for WithSmtp<T> {
     fn from(destination: T) -> Self {
-        Self { destination, smtp: Box::default() }
+        Self { destination: Box::new(destination), smtp: Box::default() }
     }
 }
 
@@ -132,36 +122,35 @@ impl<T> Deref for WithSmtp<T> {
 impl<'de, T: DeserializeOwned> Deserialize<'de> for WithSmtp<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Map::deserialize(deserializer)?;
-        // Taken out first: the kinds of destinations know neither field, and refuse what they do not know
+        // Taken out first: no kind knows the region, and all refuse what they do not know
         let name = take_text(&mut fields, PASSWORD).map_err(de::Error::custom)?;
         let region = take_text(&mut fields, REGION).map_err(de::Error::custom)?;
-        let has_secret = fields.contains_key(SECRET);
-        let mut fault = match (&name, &region) {
-            (Some(_), _) if has_secret => Some(FieldFault::BothSecrets),
-            (Some(_), None) => Some(FieldFault::NoRegion),
-            (None, Some(_)) => Some(FieldFault::NoPassword),
+        let has_secret = fields.get(SECRET).is_some_and(|name| !name.is_null());
+        let mut missing = match (&name, &region) {
+            (Some(_), None) => Some(MissingField::Region),
+            (None, Some(_)) => Some(MissingField::Password),
             _ => None,
         };
-        if let Some(name) = name.as_ref().filter(|_| !has_secret) {
-            fields.insert(SECRET.to_owned(), name.as_str().into());
+        if let Some(name) = &name {
+            let field = if has_secret { PASSWORD } else { SECRET };
+            fields.insert(field.to_owned(), name.as_str().into());
         }
         let destination = match parse_fields::<T>(&fields) {
-            Err(error) if is_about_secret(&error) && name.is_some() => {
-                // A kind without such a field, whose file format has names of its own.
-                fields.remove(SECRET);
-                parse_fields(&fields)
-            }
-            Err(error) if is_about_secret(&error) && !has_secret => {
-                fault = fault.or(Some(FieldFault::NoSecret));
+            Err(error) if is_about_secret(&error) && !has_secret && name.is_none() => {
+                missing = missing.or(Some(MissingField::Secret));
                 // An empty text in its place, so that the faults of the other fields are found in the same run
                 fields.insert(SECRET.to_owned(), "".into());
                 parse_fields(&fields)
             }
             parsed => parsed,
         };
-        let destination = destination.map_err(de::Error::custom)?;
-        let password = name.map(|name| SmtpPassword { name, region: region.unwrap_or_default() });
-        Ok(Self { destination, smtp: Box::new(SmtpFields { password, fault }) })
+        let destination = destination.map(Box::new).map_err(de::Error::custom)?;
+        let password = name.map(|name| SmtpPassword {
+            name,
+            region: region.unwrap_or_default(),
+            is_beside_secret: has_secret,
+        });
+        Ok(Self { destination, smtp: Box::new(SmtpFields { password, missing }) })
     }
 }
 
@@ -184,12 +173,14 @@ fn take_text(fields: &mut Map<String, Value>, name: &str) -> serde_json::Result<
 
 impl<T: Serialize> Serialize for WithSmtp<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some(SmtpPassword { name, region }) = &self.smtp.password else {
+        let Some(SmtpPassword { name, region, is_beside_secret }) = &self.smtp.password else {
             return self.destination.serialize(serializer);
         };
         let mut fields = serde_json::to_value(&self.destination).map_err(ser::Error::custom)?;
         if let Some(fields) = fields.as_object_mut() {
-            fields.remove(SECRET);
+            if !is_beside_secret {
+                fields.remove(SECRET);
+            }
             fields.insert(PASSWORD.to_owned(), name.as_str().into());
             fields.insert(REGION.to_owned(), region.as_str().into());
         }
@@ -209,8 +200,8 @@ impl<T: JsonSchema> JsonSchema for WithSmtp<T> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = T::json_schema(generator);
         if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-            let password = "In place of `secret_access_key`: the name of the SMTP password of Amazon SES. The access key ID \
-                            is the SMTP user name.";
+            let password = "The name of the SMTP password of Amazon SES, beside `secret_access_key` or, without that, in its \
+                            place. The access key ID is the SMTP user name.";
             let region = "With `ses_smtp_password`, the region of the SMTP endpoint.";
             properties.insert(PASSWORD.to_owned(), json!({ "description": password, "type": "string" }));
             properties.insert(REGION.to_owned(), json!({ "description": region, "type": "string" }));
@@ -232,10 +223,16 @@ fn take_name(names: &mut Vec<Value>, name: &str) -> bool {
 
 #[cfg(feature = "seal")]
 impl SmtpPassword {
-    /// The credential that the destination gets: the access key ID, and the password in place of the secret access key.
+    /// The credential that the destination gets: the access key ID, and the password beside the secret access key or in
+    /// its place.
     pub fn derive_credential(&self, credential: &Credential) -> Credential {
-        let password = derive_password(credential.expose_secret(), &self.region);
-        Credential::new(credential.access_key_id(), password).with_secret_name(&self.name)
+        let (id, secret) = (credential.access_key_id(), credential.expose_secret());
+        let password = derive_password(secret, &self.region);
+        if self.is_beside_secret {
+            Credential::new(id, secret.to_owned()).with_smtp_password(password)
+        } else {
+            Credential::new(id, password)
+        }
     }
 }
 
@@ -270,6 +267,8 @@ mod tests {
     use crate::destinations::age::policy::AgeDestination;
     use crate::destinations::secrets_manager::policy::SecretsManager;
 
+    const BOTH: [(&str, &str); 3] = [(SECRET, "secret"), (PASSWORD, "pass"), (REGION, "eu-west-1")];
+
     fn faults(spec: &Value) -> Vec<String> {
         let destination: WithSmtp<SecretsManager> = serde_json::from_value(spec.clone()).unwrap();
         let mut found = Vec::new();
@@ -291,17 +290,9 @@ mod tests {
             (json!({}), "missing field `secret_access_key`"),
             (json!({ PASSWORD: "password" }), "`ses_smtp_password` requires `ses_region`"),
             (json!({ SECRET: "secret", REGION: "eu-west-1" }), "`ses_region` requires"),
-            (
-                json!({ SECRET: "secret", PASSWORD: "x", REGION: "eu-west-1" }),
-                "a destination has `secret_access_key` or",
-            ),
+            (json!({ SECRET: "secret", PASSWORD: "password" }), "`ses_smtp_password` requires `ses_region`"),
             (json!({ PASSWORD: "password", REGION: "Ireland" }), "`ses_region` is no region"),
             (json!({ PASSWORD: "password", REGION: "" }), "`ses_region` is no region"),
-            (json!({ PASSWORD: "A\nB=c", REGION: "eu-west-1" }), "`ses_smtp_password` cannot be `A"),
-            (
-                json!({ PASSWORD: "aws_access_key_id", REGION: "eu-west-1" }),
-                "`ses_smtp_password` cannot be `aws_access_key_id`",
-            ),
         ];
         for (extra, message) in cases {
             let found = faults(&secret(&extra));
@@ -315,10 +306,33 @@ mod tests {
         let held: WithSmtp<SecretsManager> = serde_json::from_value(spec.clone()).unwrap();
         assert_eq!(held.secret_access_key, "pass");
         assert_eq!(serde_json::to_value(&held).unwrap(), spec);
-        // A file format has names of its own.
-        let spec = json!({ "file": "a.age", "format": "dotenv", PASSWORD: "PASS", REGION: "eu-west-1" });
-        let age: WithSmtp<AgeDestination> = serde_json::from_value(spec).unwrap();
-        assert_eq!(age.smtp_password().unwrap().name, "PASS");
+        let age: WithSmtp<AgeDestination> = serde_json::from_value(age_file(&[PASSWORD, REGION])).unwrap();
+        assert_eq!(age.secret_access_key.as_deref(), Some("pass"), "in place of the format's own name");
+        assert_eq!(serde_json::to_value(&age).unwrap(), age_file(&[PASSWORD, REGION]));
+    }
+
+    #[test]
+    fn beside_the_secret_the_password_has_a_field_of_its_own() {
+        let spec = secret(&BOTH.into_iter().collect());
+        let held: WithSmtp<SecretsManager> = serde_json::from_value(spec.clone()).unwrap();
+        assert_eq!((&*held.secret_access_key, held.ses_smtp_password.as_deref()), ("secret", Some("pass")));
+        assert!(held.smtp_password().unwrap().is_beside_secret);
+        assert_eq!(serde_json::to_value(&held).unwrap(), spec);
+        for fields in [&[SECRET, PASSWORD, REGION][..], &[SECRET], &[]] {
+            let spec = age_file(fields);
+            let age: WithSmtp<AgeDestination> = serde_json::from_value(spec.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&age).unwrap(), spec);
+        }
+    }
+
+    /// An age file as a journal has it, with some of the fields.
+    fn age_file(fields: &[&str]) -> Value {
+        let mut spec =
+            json!({ "file": "a.age", "format": "dotenv", "recipients": [], "recipients_file": null });
+        for (field, text) in BOTH.into_iter().filter(|(field, _)| fields.contains(field)) {
+            spec[field] = text.into();
+        }
+        spec
     }
 
     /// The vectors of the AWS provider for Terraform, whose passwords are in use.
@@ -332,13 +346,17 @@ mod tests {
             ("us-west-1", "another+secret+key", "BKVmjjMDFk/qqw8EROW99bjCS65PF8WKvK5bSr4Y6EqF"),
         ];
         for (region, secret, password) in cases {
-            let smtp = SmtpPassword { name: "PASSWORD".to_owned(), region: region.to_owned() };
-            let credential = Credential::new("AKIAQRSTUVWXYZ234567", secret.to_owned());
+            let id = "AKIAQRSTUVWXYZ234567";
+            let credential = Credential::new(id, secret.to_owned());
+            let mut smtp = SmtpPassword {
+                name: "PASSWORD".to_owned(),
+                region: region.to_owned(),
+                is_beside_secret: false,
+            };
+            assert_eq!(smtp.derive_credential(&credential).expose_values(), [id, password]);
+            smtp.is_beside_secret = true;
             let derived = smtp.derive_credential(&credential);
-            assert_eq!(
-                (derived.access_key_id(), derived.expose_secret()),
-                ("AKIAQRSTUVWXYZ234567", password)
-            );
+            assert_eq!(derived.expose_values(), [id, secret, password]);
             let shown = format!("{derived:?} {smtp:?}");
             assert!(!shown.contains(password) && !shown.contains(secret), "{shown}");
         }

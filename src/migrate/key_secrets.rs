@@ -72,8 +72,7 @@ impl KeySecrets {
     }
 
     fn add(&mut self, secret: &GithubSecret, is_own: bool) {
-        let names = [&secret.access_key_id, &secret.secret_access_key, &secret.json];
-        for name in names.into_iter().flatten() {
+        for name in secret.secret_names() {
             let named =
                 NamedSecret { name: name.to_ascii_uppercase(), environment: secret.environment.clone() };
             if is_own {

@@ -31,4 +31,4 @@ pub use rng::SplitMix;
 pub use simulation::{Simulation, SimulationState};
 pub use state::{SimCommit, SimKey, SimPullRequest, SimRun, SimState, SimUser, StoredEntry, StoredSecret};
 pub use stores::no_such_secret;
-pub use versioned_secret::{FIELDS as PAIR_FIELDS, VersionedSecret};
+pub use versioned_secret::{FIELDS as PAIR_FIELDS, SMTP_FIELD, VersionedSecret};

@@ -14,6 +14,7 @@ use crate::destinations::as_sealable;
 use crate::destinations::encryption::SealWorkspace;
 use crate::destinations::kind::Preparation;
 use crate::destinations::plaintext::CredentialFormat;
+use crate::destinations::smtp_password::{SmtpPassword, WithSmtp};
 use crate::engine::observe::UserRotation;
 use crate::policy::file::{AgeDestination, GithubProduct, GithubSecret, SecretsManager, SsmParameter, Vault};
 use crate::policy::scalar::{FilePath, Scalar};
@@ -61,6 +62,8 @@ pub enum SampleStores {
     Parameter,
     /// Two of them, one for each half.
     ParameterPair,
+    /// Three of them, with one for an SMTP password.
+    ParameterTriple,
     /// A secret of Vault.
     Vault,
 }
@@ -91,7 +94,10 @@ pub fn sample_simulation(
         watch.stores = places.iter().filter(|place| !place.starts_with("age")).cloned().collect();
         (watch.soak, watch.quiet, watch.repository) =
             (sample_params().soak, sample_params().quiet, REPOSITORY);
-        watch.without_swap = matches!(stores, SampleStores::Parameter | SampleStores::ParameterPair);
+        watch.without_swap = matches!(
+            stores,
+            SampleStores::Parameter | SampleStores::ParameterPair | SampleStores::ParameterTriple
+        );
         let start = now - SignedDuration::from_hours(6);
         state.apps.push(Application::new("deploy", FILE, false, SignedDuration::from_hours(7), start));
         for secret in state.invariant_state().stores.clone() {
@@ -192,6 +198,8 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
     let age = FilePath::parse(FILE).map(|file| AgeDestination {
         file,
         format: CredentialFormat::Dotenv,
+        secret_access_key: None,
+        ses_smtp_password: None,
         recipients: vec![recipient],
         recipients_file: None,
     });
@@ -200,8 +208,11 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
         SampleStores::Sealed => vec![sample_github_secret()],
         SampleStores::Versioned => vec![sample_secret()],
         SampleStores::Both => vec![sample_github_secret(), sample_secret()],
-        SampleStores::Parameter => vec![sample_parameter(Some("/app/aws"), FIELDS)],
-        SampleStores::ParameterPair => vec![sample_parameter(None, ["/app/aws/id", "/app/aws/secret"])],
+        SampleStores::Parameter => {
+            vec![Destination::SsmParameter(sample_parameter(Some("/app/aws"), FIELDS).into())]
+        }
+        SampleStores::ParameterPair => vec![Destination::SsmParameter(sample_parameter(None, PAIR).into())],
+        SampleStores::ParameterTriple => vec![sample_triple()],
         SampleStores::Vault => vec![sample_vault()],
     };
     age.into_iter().map(|age| Destination::Age(age.into())).chain(stores).collect()
@@ -215,6 +226,7 @@ fn sample_github_secret() -> Destination {
         product: GithubProduct::Actions,
         access_key_id: Some("AWS_ACCESS_KEY_ID".to_owned()),
         secret_access_key: Some("AWS_SECRET_ACCESS_KEY".to_owned()),
+        ses_smtp_password: None,
         json: None,
     };
     Destination::GithubSecret(secret.into())
@@ -227,16 +239,36 @@ fn sample_secret() -> Destination {
         region: "eu-west-1".to_owned(),
         access_key_id,
         secret_access_key,
+        ses_smtp_password: None,
     };
     Destination::SecretsManager(secret.into())
 }
 
+/// The names of two parameters.
+const PAIR: [&str; 2] = ["/app/aws/id", "/app/aws/secret"];
+
+/// A parameter for each half, and one for the SMTP password.
+fn sample_triple() -> Destination {
+    let password = SmtpPassword {
+        name: "/app/smtp/password".to_owned(),
+        region: "eu-west-1".to_owned(),
+        is_beside_secret: true,
+    };
+    let mut parameter = sample_parameter(None, PAIR);
+    parameter.ses_smtp_password = Some(password.name.clone());
+    Destination::SsmParameter(WithSmtp::with_password(parameter, password))
+}
+
 /// The fields of the parameter that holds JSON, or the names of two parameters.
-fn sample_parameter(json: Option<&str>, names: [&str; 2]) -> Destination {
+fn sample_parameter(json: Option<&str>, names: [&str; 2]) -> SsmParameter {
     let [access_key_id, secret_access_key] = names.map(str::to_owned);
-    let region = "eu-west-1".to_owned();
-    let parameter = SsmParameter { json: json.map(str::to_owned), region, access_key_id, secret_access_key };
-    Destination::SsmParameter(parameter.into())
+    SsmParameter {
+        json: json.map(str::to_owned),
+        region: "eu-west-1".to_owned(),
+        access_key_id,
+        secret_access_key,
+        ses_smtp_password: None,
+    }
 }
 
 fn sample_vault() -> Destination {
@@ -247,6 +279,7 @@ fn sample_vault() -> Destination {
         path: "app/aws".to_owned(),
         access_key_id,
         secret_access_key,
+        ses_smtp_password: None,
         role: Some("keytide".to_owned()),
         auth: "jwt".to_owned(),
         audience: None,
@@ -262,6 +295,8 @@ fn place_credential(world: &Simulation, destinations: &[Destination], credential
     let key = world.with_state(|state| state.keyring.public_key());
     for destination in destinations {
         let Some((place, _)) = destination.identity() else { continue };
+        let derived = destination.smtp_password().map(|smtp| smtp.derive_credential(credential));
+        let credential = derived.as_ref().unwrap_or(credential);
         match destination.kind().preparation() {
             Preparation::PublicKey { location } => {
                 workspace.public_keys.insert(location, key.clone());

@@ -4,7 +4,7 @@
 use super::backend::SimBackend;
 use super::keyring::{CredentialPair, Keyring};
 use super::state::{SimState, StoredSecret};
-use super::versioned_secret::VersionedSecret;
+use super::versioned_secret::{SMTP_FIELD, VersionedSecret};
 use crate::destinations::encryption::{PublicKey, SealedPayload};
 use crate::destinations::store::{StoreClient, not_a_store};
 use crate::policy::Destination;
@@ -40,15 +40,20 @@ impl SimState {
     pub fn fill_store(&mut self, place: &str, credential: &Credential) {
         let name = format!("by-hand-{}", self.next_serial());
         let pair: CredentialPair = (credential.access_key_id().into(), credential.expose_secret().into());
-        self.vaults.entry(place.to_owned()).or_default().write_version(name, &pair, "");
+        let secret = self.vaults.entry(place.to_owned()).or_default();
+        secret.write_version(name.clone(), &pair, "");
+        if let Some(password) = credential.expose_values().get(2) {
+            secret.replace_field(&format!("{name}-smtp"), SMTP_FIELD, password);
+            secret.make_newest_current();
+        }
     }
 
     /// Changes the field of others, and leaves the credential as it was read.
     pub fn edit_foreign_field(&mut self, others: &str) {
         let name = format!("by-hand-{}", self.next_serial());
         for vault in self.vaults.values_mut() {
-            if let Some(pair) = vault.current_credential() {
-                vault.write_version(name.clone(), &pair, others);
+            if vault.current_credential().is_some() {
+                vault.edit_foreign_field(&name, others);
             }
         }
     }

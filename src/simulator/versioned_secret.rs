@@ -7,6 +7,8 @@ use crate::ports::{BackendError, BackendResult, ErrorKind};
 
 /// The fields of a versioned secret: the credential's, and one of others.
 pub const FIELDS: [&str; 2] = ["key_id", "secret"];
+/// The field of an SMTP password beside them.
+pub const SMTP_FIELD: &str = "smtp_password";
 const OTHERS: &str = "others";
 
 /// A JSON text in a store that keeps versions.
@@ -58,9 +60,20 @@ impl VersionedSecret {
         Some((self.current_field(FIELDS[0])?, self.current_field(FIELDS[1])?))
     }
 
+    /// The SMTP password beside the credential.
+    pub fn smtp_password(&self) -> Option<Rc<str>> {
+        self.current_field(SMTP_FIELD)
+    }
+
     /// The field of others, beside the credential.
     pub fn foreign_field(&self) -> Option<Rc<str>> {
         self.current_field(OTHERS)
+    }
+
+    /// Another writer changes its field, and leaves the rest as it is.
+    pub fn edit_foreign_field(&mut self, version: &str, others: &str) {
+        self.replace_field(version, OTHERS, others);
+        self.make_newest_current();
     }
 
     /// Writes all fields, as people do it: the new version is current at once.

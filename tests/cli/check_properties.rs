@@ -164,17 +164,28 @@ fn destinations() -> Vec<Destination> {
         file: path(file),
         access_key_id: access_key_id.clone(),
         secret_access_key: secret_access_key.clone(),
+        ses_smtp_password: None,
     };
     let mut all: Vec<Destination> =
         ["x.yaml", "x.json", "x.env", "x.ini", "x"].map(|file| Destination::Sops(sops(file).into())).into();
     let format = keytide::destinations::plaintext::CredentialFormat::Dotenv;
-    all.push(Destination::Age(
-        file::AgeDestination { file: path("x"), format, recipients: vec![], recipients_file: None }.into(),
-    ));
-    let (file, certificate) = (path("x"), path("y"));
-    all.push(Destination::SealedSecret(
-        file::SealedSecret { file, certificate, access_key_id, secret_access_key }.into(),
-    ));
+    let age = file::AgeDestination {
+        file: path("x"),
+        format,
+        secret_access_key: None,
+        ses_smtp_password: None,
+        recipients: vec![],
+        recipients_file: None,
+    };
+    all.push(Destination::Age(age.into()));
+    let sealed = file::SealedSecret {
+        file: path("x"),
+        certificate: path("y"),
+        access_key_id,
+        secret_access_key,
+        ses_smtp_password: None,
+    };
+    all.push(Destination::SealedSecret(sealed.into()));
     all
 }
 

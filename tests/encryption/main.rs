@@ -18,5 +18,7 @@ mod sops;
 mod sealed_secret;
 /// age files, GitHub's secrets and references.
 mod whole_files;
+/// Three values in one place: with an SMTP password beside the secret access key.
+mod smtp_passwords;
 /// What must hold for every file.
 mod properties;

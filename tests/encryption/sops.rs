@@ -279,7 +279,7 @@ fn what_cannot_be_edited_is_reported() {
     let refusal_text =
         |name: &str, paths: [&str; 2], bytes: &[u8]| refusal(name, paths, bytes, None).to_string();
     assert!(refusal_text("a.yaml", ["aws.id", "aws.nothing"], &old).contains("has no value `aws.nothing`"));
-    assert!(refusal_text("a.yaml", ["aws.id", "aws.id"], &old).contains("both paths name one value"));
+    assert!(refusal_text("a.yaml", ["aws.id", "aws.id"], &old).contains("two paths name one value"));
     assert!(refusal_text("a.txt", AWS, &upstream().encrypt("a.txt", "x", "")).contains("binary file"));
     assert!(refusal_text("a.yaml", AWS, b"a: [").starts_with("a.yaml:"));
     assert!(refusal_text("a.yaml", AWS, b"aws: {id: a, secret: b}\n").contains("no `sops` metadata"));

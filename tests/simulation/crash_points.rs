@@ -6,7 +6,9 @@
 //! between two writes dies the same death wherever it is.
 
 use jiff::SignedDuration;
+use keytide::destinations::smtp_password::SmtpPassword;
 use keytide::rotation::RotationPhase;
+use keytide::secret::Credential;
 use keytide::simulator::{FaultPoint, SimFault, Simulation, sample};
 
 use crate::stories::{Story, Telling};
@@ -51,6 +53,11 @@ fn wrong_at_rest(world: &Simulation) -> Vec<String> {
         let mut found = Vec::new();
         for (place, stored) in &state.body.vaults {
             let (id, secret) = stored.current_credential().unwrap();
+            if let Some(password) = stored.smtp_password()
+                && *password != *derive_password(&secret)
+            {
+                found.push(format!("the SMTP password in `{place}` does not fit"));
+            }
             let is_placeholder = begins_bare && &*id == "CHANGE-ME";
             if !is_placeholder && state.body.find_key(&id).is_none_or(|key| *key.secret != *secret) {
                 found.push(format!("the halves in `{place}` do not fit"));
@@ -61,6 +68,12 @@ fn wrong_at_rest(world: &Simulation) -> Vec<String> {
         }
         found
     })
+}
+
+/// The SMTP password of a secret access key, in the region of the sample.
+fn derive_password(secret: &str) -> String {
+    let smtp = SmtpPassword { name: String::new(), region: "eu-west-1".to_owned(), is_beside_secret: false };
+    smtp.derive_credential(&Credential::new("", secret.to_owned())).expose_secret().to_owned()
 }
 
 /// Tells a story with faults and says what went wrong.

@@ -12,12 +12,39 @@ use keytide::simulator::{SimFault, Simulation, block_on};
 const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
 const NEW: &str = "AKIAZZZZZZZZZZ234567";
 
+/// The values of the new credential.
+const VALUES: [&str; 3] = [NEW, "new/secret", "new/password"];
+
+fn new_credential(stores: SampleStores) -> Credential {
+    let credential = Credential::new(NEW, VALUES[1].to_owned());
+    match stores {
+        SampleStores::ParameterTriple => credential.with_smtp_password(VALUES[2].to_owned()),
+        _ => credential,
+    }
+}
+
+/// What the parameters of a destination hold, the access key ID first.
+fn held_values(world: &Simulation, destination: &Destination) -> Vec<String> {
+    let (place, _) = destination.identity().unwrap();
+    world.with_state(|state| {
+        let secret = &state.body.vaults[&*place];
+        let (id, key) = secret.current_credential().unwrap();
+        [Some(id), Some(key), secret.smtp_password()]
+            .into_iter()
+            .flatten()
+            .map(|text| text.to_string())
+            .collect()
+    })
+}
+
+const WITHOUT_JSON: [SampleStores; 2] = [SampleStores::ParameterPair, SampleStores::ParameterTriple];
+
 /// A simulation whose store has a staged credential, with the destination and the credential's fingerprint.
 fn staged_credential(stores: SampleStores) -> (Simulation, Destination, String) {
     let age = SignedDuration::from_hours(24 * 80);
     let (world, task) = sample_simulation(3, NOW, age, stores);
     let destination = task.destinations[1].clone();
-    let credential = Credential::new(NEW, "new/secret".to_owned());
+    let credential = new_credential(stores);
     let staged = block_on(&world, 1, async {
         world.backend_for_run(1).stage_secret(&destination, &credential).await.unwrap().to_string()
     });
@@ -68,54 +95,55 @@ fn what_others_write_during_a_write_is_kept() {
     }
 }
 
-/// The ID is written after the secret access key, and whichever request another writer is faster at with the former secret
-/// access key, both halves are the new ones in the end.
+/// The ID is written after the other values, and whichever request another writer is faster at with the former secret
+/// access key, all values are the new ones in the end.
 #[test]
-fn a_half_that_another_writer_puts_back_is_written_again() {
-    let pair = SampleStores::ParameterPair;
-    let (_, _, undisturbed) = write_overtaken_at(pair, usize::MAX / 2, SimFault::Reverted);
-    // The former pair is kept first.
-    assert_eq!(undisturbed.iter().filter(|name| **name == "ssm:PutParameter").count(), 3, "{undisturbed:?}");
-    let mut repeated = 0;
-    for index in 0..undisturbed.len() {
-        let (world, destination, names) = write_overtaken_at(pair, index, SimFault::Reverted);
-        let (place, _) = destination.identity().unwrap();
-        let held = world.with_state(|state| state.body.vaults[&*place].current_credential().unwrap());
-        assert_eq!((&*held.0, &*held.1), (NEW, "new/secret"), "put back at {index} of {names:?}");
-        repeated += usize::from(names.len() > undisturbed.len());
+fn a_value_that_another_writer_puts_back_is_written_again() {
+    for (stores, values) in WITHOUT_JSON.into_iter().zip([2, 3]) {
+        let (_, _, undisturbed) = write_overtaken_at(stores, usize::MAX / 2, SimFault::Reverted);
+        // The former credential is kept first.
+        let writes = undisturbed.iter().filter(|name| **name == "ssm:PutParameter").count();
+        assert_eq!(writes, 1 + values, "{undisturbed:?}");
+        let mut repeated = 0;
+        for index in 0..undisturbed.len() {
+            let (world, destination, names) = write_overtaken_at(stores, index, SimFault::Reverted);
+            let held = held_values(&world, &destination);
+            assert_eq!(held, VALUES[..values], "put back at {index} of {names:?}");
+            repeated += usize::from(names.len() > undisturbed.len());
+        }
+        assert_ne!(repeated, 0);
     }
-    assert_ne!(repeated, 0);
 }
 
-/// The application is never left with a new ID beside the old secret access key, whichever request is the last of a run.
+/// The application is never left with a new ID beside another old value, whichever request is the last of a run.
 #[test]
-fn a_run_that_dies_between_the_halves_leaves_the_old_id() {
-    let pair = SampleStores::ParameterPair;
-    for index in 0.. {
-        let (world, destination, fingerprint) = staged_credential(pair);
-        let before = world.with_state(|state| {
-            state.faults.at = vec![(state.calls.len() + index, SimFault::CrashAfter)];
-            state.calls.len()
-        });
-        let (place, _) = destination.identity().unwrap();
-        let (old_id, old_secret) =
-            world.with_state(|state| state.body.vaults[&*place].current_credential().unwrap());
-        let delivery = StoreDelivery { payloads: &[], version: Some(&fingerprint) };
-        let ended = block_on(&world, 1, async {
-            world.backend_for_run(1).write_secret(&destination, &delivery).await.unwrap();
-        });
-        let held = world.with_state(|state| state.body.vaults[&*place].current_credential().unwrap());
-        let pairs = [(&*old_id, &*old_secret), (&*old_id, "new/secret"), (NEW, "new/secret")];
-        assert!(pairs.contains(&(&*held.0, &*held.1)), "{held:?} after request {index}");
-        // The next run finds either the old ID, and writes both, or the new one beside its own secret access key.
-        block_on(&world, 2, async {
-            world.backend_for_run(2).write_secret(&destination, &delivery).await.unwrap();
-        });
-        let held = world.with_state(|state| state.body.vaults[&*place].current_credential().unwrap());
-        assert_eq!((&*held.0, &*held.1), (NEW, "new/secret"));
-        if ended.is_some() {
-            assert!(index > 0 && world.with_state(|state| state.calls.len()) > before);
-            return;
+fn a_run_that_dies_between_the_values_leaves_the_old_id() {
+    for (stores, values) in WITHOUT_JSON.into_iter().zip([2, 3]) {
+        let (world, destination, _) = staged_credential(stores);
+        let old = held_values(&world, &destination);
+        assert_eq!(old.len(), values);
+        for index in 0.. {
+            let (world, destination, fingerprint) = staged_credential(stores);
+            let before = world.with_state(|state| {
+                state.faults.at = vec![(state.calls.len() + index, SimFault::CrashAfter)];
+                state.calls.len()
+            });
+            let delivery = StoreDelivery { payloads: &[], version: Some(&fingerprint) };
+            let ended = block_on(&world, 1, async {
+                world.backend_for_run(1).write_secret(&destination, &delivery).await.unwrap();
+            });
+            let held = held_values(&world, &destination);
+            let is_complete = held == VALUES[..values];
+            assert!(held[0] == old[0] || is_complete, "{held:?} after request {index}");
+            // The next run finds either the old ID, and writes all, or the new one beside its own values.
+            block_on(&world, 2, async {
+                world.backend_for_run(2).write_secret(&destination, &delivery).await.unwrap();
+            });
+            assert_eq!(held_values(&world, &destination), VALUES[..values]);
+            if ended.is_some() {
+                assert!(index > 0 && world.with_state(|state| state.calls.len()) > before);
+                break;
+            }
         }
     }
 }

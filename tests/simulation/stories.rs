@@ -35,7 +35,8 @@ pub enum Story {
     /// grace period.
     Parameter,
     ParameterBack,
-    /// The same with a parameter for each half, which no request writes at once.
+    /// The same with a parameter for each half, which no request writes at once; the one that is rolled back has a third
+    /// parameter for an SMTP password.
     Pair,
     PairBack,
     /// The same in Vault, where a write names the version that it replaces.
@@ -136,7 +137,8 @@ impl Telling {
             Story::First => SampleStores::Sealed,
             Story::FirstClose | Story::FirstBack => SampleStores::None,
             Story::Parameter | Story::ParameterBack => SampleStores::Parameter,
-            Story::Pair | Story::PairBack => SampleStores::ParameterPair,
+            Story::Pair => SampleStores::ParameterPair,
+            Story::PairBack => SampleStores::ParameterTriple,
             Story::Vault | Story::VaultBack => SampleStores::Vault,
             _ => SampleStores::Sealed,
         };

@@ -45,6 +45,17 @@ def certificate(question):
     return [private.decode(), signed.public_bytes(pem).decode(), signed.fingerprint(hashes.SHA256()).hex()]
 
 
+def smtp_password(question):
+    """The SMTP password of Amazon SES, by AWS's published derivation."""
+    import hashlib
+    import hmac
+
+    key = ("AWS4" + question["secret"]).encode()
+    for message in ("11111111", question["region"], "ses", "aws4_request", "SendRawEmail"):
+        key = hmac.new(key, message.encode(), hashlib.sha256).digest()
+    return base64.b64encode(bytes([4]) + key).decode()
+
+
 def unseal(question):
     """The values of the SealedSecrets of a manifest, as the controller would write them into Secrets."""
     import yaml

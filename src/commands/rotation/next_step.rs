@@ -76,8 +76,10 @@ fn describe_rotation(user_run: &UserRun, seen: &Observation, which: &str) -> Str
     for destination in &task.destinations {
         let Some((id, kind)) = destination.identity() else { continue };
         let mut name = describe_destination(&id);
-        if destination.smtp_password().is_some() {
-            name.push_str(" (the SMTP password of Amazon SES)");
+        match destination.smtp_password() {
+            Some(smtp) if smtp.is_beside_secret => name.push_str(" (with the SMTP password of Amazon SES)"),
+            Some(_) => name.push_str(" (the SMTP password of Amazon SES)"),
+            None => {}
         }
         let place = seen.destinations.iter().find(|place| place.id == id);
         match kind {

@@ -38,7 +38,7 @@ impl SealDestination for AgeDestination {
     ) -> Result<Vec<SealedDestination>, SealError> {
         let recipients = self.parse_recipients(workspace)?;
         let format = self.format_of(workspace)?;
-        let content = render_credential(credential, self.format)?;
+        let content = render_credential(credential, &self.layout())?;
         let bytes = self.encrypt_content(&recipients, &content, format)?;
         // Before the file is replaced in the workspace: a refusal must leave it as it was.
         let sealed = inspect_sealed_file(self, credential.access_key_id(), &bytes)?;

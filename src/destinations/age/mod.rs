@@ -15,6 +15,7 @@ use super::kind::{
     describe_file_removal,
 };
 use super::permissions::{NeededPermissions, PermissionRequest};
+use super::plaintext::TextLayout;
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
@@ -59,6 +60,9 @@ impl DestinationKind for AgeDestination {
         if self.recipients.is_empty() && self.recipients_file.is_none() {
             report("an age file needs recipients".into(), "add `recipients: [age1...]` or `recipients_file`");
         }
+        if let Some((what, help)) = self.layout().find_wrong_name() {
+            report(what, help);
+        }
     }
 
     fn written_values(&self) -> Vec<String> {
@@ -75,6 +79,14 @@ impl DestinationKind for AgeDestination {
     #[cfg(feature = "seal")]
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         Some(self)
+    }
+}
+
+impl AgeDestination {
+    /// How the credential is written in the file.
+    fn layout(&self) -> TextLayout<'_> {
+        let (secret, smtp_password) = (self.secret_access_key.as_ref(), self.ses_smtp_password.as_ref());
+        TextLayout { format: self.format, secret, smtp_password }
     }
 }
 
@@ -224,6 +236,8 @@ mod tests {
         let age = AgeDestination {
             file,
             format: crate::destinations::plaintext::CredentialFormat::Dotenv,
+            secret_access_key: None,
+            ses_smtp_password: None,
             recipients: Vec::new(),
             recipients_file: None,
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::destinations::kind::PolicyFaultSink;
+use crate::destinations::value_names::has_repeated_name;
 use crate::policy::file::GithubSecret;
 use crate::policy::scalar::is_repository;
 
@@ -12,12 +13,11 @@ pub fn written_secrets(secret: &GithubSecret) -> Vec<String> {
     let owner = repository.as_ref().or(organization.as_ref()).map_or("", String::as_str).to_lowercase();
     let place = [owner, environment.clone().unwrap_or_default(), format!("{product:?}").to_lowercase()];
     let place = place.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-    let names: BTreeSet<String> = [&secret.json, &secret.access_key_id, &secret.secret_access_key]
-        .into_iter()
-        .flatten()
-        .map(|name| format!("the secret `{}` of {place}", name.to_uppercase()))
-        .collect();
-    names.into_iter().collect()
+    let mut written = BTreeSet::new();
+    for name in secret.secret_names() {
+        written.insert(format!("the secret `{}` of {place}", name.to_uppercase()));
+    }
+    written.into_iter().collect()
 }
 
 pub fn check_owner(secret: &GithubSecret, report: &mut PolicyFaultSink<'_>) {
@@ -34,17 +34,20 @@ pub fn check_owner(secret: &GithubSecret, report: &mut PolicyFaultSink<'_>) {
 
 /// Checks GitHub's own rules (docs.github.com, "Naming your secrets"). Names are compared in capitals.
 pub fn check_names(secret: &GithubSecret, report: &mut PolicyFaultSink<'_>) {
-    let names = [&secret.json, &secret.access_key_id, &secret.secret_access_key];
-    for name in names.into_iter().flatten().filter(|name| !is_secret_name(name)) {
+    let names = secret.secret_names();
+    for name in names.iter().filter(|name| !is_secret_name(name)) {
         report(
             format!("GitHub lets no secret be named `{name}`"),
             "use letters, digits and `_`, no digit first, and not `GITHUB_`",
         );
     }
-    if let (Some(id), Some(key)) = (&secret.access_key_id, &secret.secret_access_key)
-        && id.eq_ignore_ascii_case(key)
+    if has_repeated_name(&names, str::eq_ignore_ascii_case) {
+        report("two secrets of a `github_secret` have one name".into(), "name a secret for each value");
+    }
+    if secret.json.is_some()
+        && let Some((what, help)) = secret.layout().find_wrong_name()
     {
-        report("both secrets of a `github_secret` have one name".into(), "name two secrets");
+        report(what, help);
     }
 }
 
@@ -54,11 +57,10 @@ fn is_secret_name(name: &str) -> bool {
     is_plain && begins_well && !name.to_ascii_uppercase().starts_with("GITHUB_")
 }
 
-/// The credential is in two secrets, or in one as JSON.
+/// The credential is in a secret for each value, or in one as JSON.
 pub fn check_name_combination(secret: &GithubSecret, report: &mut PolicyFaultSink<'_>) {
     let has_pair = secret.access_key_id.is_some() && secret.secret_access_key.is_some();
-    let has_neither = secret.access_key_id.is_none() && secret.secret_access_key.is_none();
-    let is_sound = if secret.json.is_some() { has_neither } else { has_pair };
+    let is_sound = if secret.json.is_some() { secret.access_key_id.is_none() } else { has_pair };
     if !is_sound {
         let help = "name both, or one secret for both with `json: NAME`";
         report("a `github_secret` needs `access_key_id` and `secret_access_key`, or `json`".into(), help);

@@ -47,11 +47,6 @@ fn secrets_api_path(secret: &GithubSecret) -> BackendResult<String> {
     })
 }
 
-/// The secrets' names, in the order of the times in a marker.
-fn secret_names(secret: &GithubSecret) -> impl Iterator<Item = &String> {
-    [&secret.json, &secret.access_key_id, &secret.secret_access_key].into_iter().flatten()
-}
-
 impl StoreClient<LiveBackend> for GithubSecret {
     fn read_fingerprint<'a>(&'a self, backend: &'a LiveBackend) -> StoreFuture<'a, Option<Fingerprint>> {
         Box::pin(backend.github_marker(self))
@@ -135,7 +130,8 @@ impl LiveBackend {
         secret: &GithubSecret,
     ) -> BackendResult<Option<Fingerprint>> {
         let mut times = Vec::new();
-        for name in secret_names(secret) {
+        // In the order of the times in a marker
+        for name in secret.secret_names() {
             let found = self.get_secret(folder, name).await?;
             times.push(found.map(|found| text_at(&found, "/updated_at")).transpose()?);
         }
@@ -256,11 +252,11 @@ impl LiveBackend {
         self.shown_since(secret, begun).await.map_err(to_indeterminate)
     }
 
-    /// Refuses an organization's secret that does not exist, and a pair of which one exists: the name of the other is
+    /// Refuses an organization's secret that does not exist, and secrets of which some exist: the name of another is
     /// misspelt, and the write would create a secret that no application reads.
     async fn refuse_half(&self, folder: &str, secret: &GithubSecret) -> BackendResult<()> {
         let (mut there, mut missing) = (None, None);
-        for name in secret_names(secret) {
+        for name in secret.secret_names() {
             match self.get_secret(folder, name).await? {
                 Some(found) => {
                     if secret.organization.is_some() && found["visibility"] == "selected" {

@@ -10,7 +10,7 @@ use crypto_box::aead::OsRng;
 use crate::destinations::encryption::{
     Recipient, SealDestination, SealError, SealWorkspace, SealedDestination, SealedPayload,
 };
-use crate::destinations::plaintext::{CredentialFormat, render_credential};
+use crate::destinations::plaintext::render_credential;
 use crate::policy::file::GithubSecret;
 use crate::secret::Credential;
 
@@ -71,17 +71,13 @@ impl SealDestination for GithubSecret {
         let mut sealed =
             SealedDestination::new("github_secret", self.destination_target(), credential.access_key_id());
         if let Some(name) = &self.json {
-            let content = render_credential(credential, CredentialFormat::Json)?;
+            let content = render_credential(credential, &self.layout())?;
             sealed.payloads.push(self.encrypt_value(&key, name, &content)?);
+            return Ok(vec![sealed]);
         }
         // The ID as well: GitHub takes the value of a secret in this form only.
-        for (name, value) in [
-            (&self.access_key_id, credential.access_key_id()),
-            (&self.secret_access_key, credential.expose_secret()),
-        ] {
-            if let Some(name) = name {
-                sealed.payloads.push(self.encrypt_value(&key, name, value.as_bytes())?);
-            }
+        for (name, value) in self.secret_names().into_iter().zip(credential.expose_values()) {
+            sealed.payloads.push(self.encrypt_value(&key, name, value.as_bytes())?);
         }
         Ok(vec![sealed])
     }

@@ -1,6 +1,7 @@
 //! Describes places of secrets, as a journal and a recipient name them, in the words of GitHub.
 
 use crate::sanitize::{escape_markdown, markdown_code};
+use crate::sentences::join_words;
 
 /// What `destination_target` returned, taken apart.
 struct SecretLocation<'a> {
@@ -51,14 +52,14 @@ pub fn describe_removal(target: &str) -> String {
         flags.push_str(&format!(" --app {product}"));
     }
     let commands = names.split('+').map(|name| markdown_code(&format!("gh secret delete {name} {flags}")));
-    commands.collect::<Vec<_>>().join(" and ")
+    join_words(&commands.collect::<Vec<_>>())
 }
 
 /// Describes what `destination_target` returned: the names of the secrets, then the location.
 pub fn describe_target(target: &str) -> String {
     let SecretLocation { product, owner, environment, names } = SecretLocation::of_target(target);
     let noun = if names.contains('+') { "secrets" } else { "secret" };
-    let names = names.split('+').map(markdown_code).collect::<Vec<_>>().join(" and ");
+    let names = join_words(&names.split('+').map(markdown_code).collect::<Vec<_>>());
     let owner = describe_owner(owner, environment);
     format!("GitHub {} {noun} {names} of {owner}", product_name(product))
 }

@@ -16,6 +16,7 @@ use self::location::{describe_location, product_name};
 use self::location::{describe_removal, describe_target};
 use super::kind::{Capabilities, DestinationKind, JournalKind, PolicyFaultSink, Storage, StoreDestination};
 use super::permissions::{NeededPermissions, PermissionRequest};
+use super::plaintext::{CredentialFormat, TextLayout};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::policy::file::{GithubProduct, GithubSecret};
@@ -85,11 +86,7 @@ impl StoreDestination for GithubSecret {
 
     #[cfg(feature = "seal")]
     fn payload_names(&self) -> Vec<&str> {
-        [&self.json, &self.access_key_id, &self.secret_access_key]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect()
+        self.secret_names()
     }
 
     #[cfg(feature = "seal")]
@@ -119,11 +116,25 @@ impl GithubSecret {
         format!("GitHub {} secrets of {}", product_name(product), describe_location(&location))
     }
 
+    /// The names of the secrets: of the one that holds JSON, or of one for each value of the credential.
+    pub fn secret_names(&self) -> Vec<&str> {
+        let Self { json, access_key_id, secret_access_key, ses_smtp_password, .. } = self;
+        let names = match json {
+            Some(_) => [json, &None, &None],
+            None => [access_key_id, secret_access_key, ses_smtp_password],
+        };
+        names.into_iter().flatten().map(String::as_str).collect()
+    }
+
+    /// How the credential is written in the secret that holds JSON.
+    fn layout(&self) -> TextLayout<'_> {
+        let (secret, smtp_password) = (self.secret_access_key.as_ref(), self.ses_smtp_password.as_ref());
+        TextLayout { format: CredentialFormat::Json, secret, smtp_password }
+    }
+
     /// Distinguishes this destination from others: the location, then the names of the secrets.
     pub fn destination_target(&self) -> String {
-        // This order is in journals of earlier versions: another one would be another destination.
-        let names = [&self.access_key_id, &self.secret_access_key, &self.json];
-        let names: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
-        format!("{}:{}", self.api_location(), names.join("+"))
+        // The order of the names is in journals of earlier versions: another one would be another destination.
+        format!("{}:{}", self.api_location(), self.secret_names().join("+"))
     }
 }

@@ -18,10 +18,14 @@ pub struct GithubSecret {
     pub product: GithubProduct,
     /// The name of the secret with the access key ID.
     pub access_key_id: Option<String>,
-    /// The name of the secret with the secret access key.
+    /// The name of the secret with the secret access key; with `json`, its name in the JSON (`SecretAccessKey` if it is
+    /// not set).
     pub secret_access_key: Option<String>,
-    /// Instead of the two: the name of one secret that holds both as JSON (`AccessKeyId`, `SecretAccessKey`), the only
-    /// atomic way.
+    /// The name of the secret with the SMTP password beside it; with `json`, its name in the JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ses_smtp_password: Option<String>,
+    /// Instead of a secret for each value: the name of one secret that holds all as JSON (`AccessKeyId`,
+    /// `SecretAccessKey`), the only atomic way.
     pub json: Option<String>,
 }
 

@@ -81,6 +81,7 @@ fn suggest_pair(path: &str, repository: &str, pair: SecretPair) -> Suggestion {
             product: GithubProduct::Actions,
             access_key_id: Some(pair.access_key_id),
             secret_access_key: Some(pair.secret_access_key),
+            ses_smtp_password: None,
             json: None,
         }
         .into(),

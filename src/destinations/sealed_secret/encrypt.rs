@@ -1,8 +1,8 @@
-//! Encrypts a credential into two items of a SealedSecret, with the controller's certificate
+//! Encrypts a credential into items of a SealedSecret, with the controller's certificate
 //! (bitnami-labs/sealed-secrets, `pkg/crypto/crypto.go`, `pkg/apis/sealedsecrets/v1alpha1/sealedsecret_expansion.go`).
 //!
 //! An item is two bytes of length, RSA-OAEP (SHA-256, the scope as label) of a key that is used once, then AES-256-GCM
-//! with that key. Items do not depend on each other, so only these two change in the manifest.
+//! with that key. Items do not depend on each other, so only these change in the manifest.
 
 use aes_gcm::aead::rand_core::RngCore as _;
 use aes_gcm::aead::{AeadInPlace as _, OsRng};
@@ -43,13 +43,12 @@ impl SealDestination for SealedSecret {
     ) -> Result<Vec<SealedDestination>, SealError> {
         let (_, key) = self.load_certificate(workspace)?;
         let tree = self.parse_manifest(self.manifest_text(workspace)?)?;
-        let [(_, first), (_, second)] = self.find_items(&tree)?;
-        let [id, secret] = [
-            encrypt_item(&key, &first, credential.access_key_id().as_bytes()),
-            encrypt_item(&key, &second, credential.expose_secret().as_bytes()),
-        ];
-        let texts = id.zip(secret).ok_or_else(|| SealError::encryption_failed(&self.file.0))?.into();
-        self.write_items(texts, credential.access_key_id(), workspace)
+        let mut texts = Vec::new();
+        for ((_, label), value) in self.find_items(&tree)?.iter().zip(credential.expose_values()) {
+            let text = encrypt_item(&key, label, value.as_bytes());
+            texts.push(text.ok_or_else(|| SealError::encryption_failed(&self.file.0))?);
+        }
+        self.write_items(&texts, credential.access_key_id(), workspace)
     }
 
     fn carry_sealed(
@@ -64,40 +63,42 @@ impl SealDestination for SealedSecret {
         ];
         let [old, new] = [self.find_items(&old)?, self.find_items(&new)?];
         // The controller decrypts an item only under the label that it was sealed for.
-        if (&old[0].1, &old[1].1) != (&new[0].1, &new[1].1) {
+        if old.iter().map(|(_, label)| label).ne(new.iter().map(|(_, label)| label)) {
             return Err(SealError::secret_is_gone(
                 &self.file.0,
                 "its name, namespace or scope has changed since it was sealed",
             ));
         }
-        let texts = old.map(|(item, _)| item.scalar_text().unwrap_or_default().trim_end().to_owned());
-        self.write_items(texts, key_id, workspace)
+        let texts = old.iter().map(|(item, _)| item.scalar_text().unwrap_or_default().trim_end().to_owned());
+        self.write_items(&texts.collect::<Vec<_>>(), key_id, workspace)
     }
 }
 
 impl SealedSecret {
-    /// Puts two ciphertexts into the manifest.
+    /// Puts the ciphertexts into the manifest.
     fn write_items(
         &self,
-        texts: [String; 2],
+        texts: &[String],
         key_id: &str,
         workspace: &mut SealWorkspace,
     ) -> Result<Vec<SealedDestination>, SealError> {
         let source = self.manifest_text(workspace)?;
         let tree = self.parse_manifest(source)?;
-        let items = self.find_items(&tree)?.into_iter().zip(&texts);
+        let items = self.find_items(&tree)?.into_iter().zip(texts);
         let edits = items
             .filter_map(|((item, _), text)| Some(item.scalar_spot()?.replace_with(source, text)))
             .collect();
         let bytes = apply_edits(source, edits).map(String::into_bytes).ok_or_else(|| {
-            SealError::in_file(&self.file.0, "both items are one value", "name two items in the policy file")
+            let help = "name an item for each value in the policy file";
+            SealError::in_file(&self.file.0, "two items are one value", help)
         })?;
         let sealed = inspect_sealed_file(self, key_id, &bytes)?;
         let written = std::str::from_utf8(&bytes).unwrap_or_default();
         let written = self.parse_manifest(written)?;
-        let held = self.find_items(&written)?.map(|(item, _)| item.scalar_text().map(str::trim_end));
-        // An anchor can put both items at one place; the text is parsed again to see it.
-        if held != [Some(texts[0].as_str()), Some(texts[1].as_str())] {
+        let held = self.find_items(&written)?;
+        let held = held.iter().map(|(item, _)| item.scalar_text().map(str::trim_end));
+        // An anchor can put two items at one place; the text is parsed again to see it.
+        if held.ne(texts.iter().map(|text| Some(text.as_str()))) {
             return Err(SealError::internal_fault(&self.file.0, "the items did not take the new values"));
         }
         workspace.files.insert(self.file.0.clone(), bytes);
@@ -112,7 +113,7 @@ impl SealedSecret {
     fn manifest_text<'a>(&self, workspace: &'a SealWorkspace) -> Result<&'a str, SealError> {
         let bytes = workspace.require_file(&self.file.0)?;
         if let Some(problem) = self.inspect_file(bytes).problems.into_iter().next() {
-            let help = "seal the two items once by hand; from then on keytide replaces them";
+            let help = "seal the items once by hand; from then on keytide replaces them";
             return Err(SealError::in_file(&self.file.0, problem.message, help).with_position(problem.at));
         }
         std::str::from_utf8(bytes).map_err(|_| self.no_manifest("it is not UTF-8 text"))
@@ -122,9 +123,13 @@ impl SealedSecret {
         SealError::in_file(&self.file.0, format!("this is no manifest: {why}"), "correct the file")
     }
 
-    /// The two items, each with the label of its document's scope.
-    fn find_items<'a>(&self, tree: &'a YamlFile) -> Result<[(&'a YamlNode, String); 2], SealError> {
-        Ok([self.find_item(tree, &self.access_key_id)?, self.find_item(tree, &self.secret_access_key)?])
+    /// The items, each with the label of its document's scope.
+    fn find_items<'a>(&self, tree: &'a YamlFile) -> Result<Vec<(&'a YamlNode, String)>, SealError> {
+        let mut items = Vec::new();
+        for name in self.item_names() {
+            items.push(self.find_item(tree, name)?);
+        }
+        Ok(items)
     }
 
     fn find_item<'a>(&self, tree: &'a YamlFile, name: &str) -> Result<(&'a YamlNode, String), SealError> {

@@ -1,5 +1,6 @@
-//! The destination `sealed_secret`: two items of a SealedSecret (bitnami-labs/sealed-secrets, `pkg/crypto/crypto.go`).
-//! Checks without any key that both have the form of a ciphertext, and that no plain Secret beside it holds them.
+//! The destination `sealed_secret`: items of a SealedSecret (bitnami-labs/sealed-secrets, `pkg/crypto/crypto.go`), one for
+//! each value of the credential. Checks without any key that all have the form of a ciphertext, and that no plain Secret
+//! beside it holds them.
 
 #[cfg(feature = "seal")]
 pub mod encrypt;
@@ -15,6 +16,7 @@ use super::kind::{
     describe_file_removal,
 };
 use super::permissions::{NeededPermissions, PermissionRequest};
+use super::value_names::{describe_values, has_repeated_name, list_names};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
@@ -54,15 +56,13 @@ impl DestinationKind for SealedSecret {
     }
 
     fn check_fields(&self, report: &mut PolicyFaultSink<'_>) {
-        if self.access_key_id == self.secret_access_key {
-            report("both items of a `sealed_secret` have one name".into(), "name two items of the manifest");
+        if has_repeated_name(&self.item_names(), str::eq) {
+            report("two items of a `sealed_secret` have one name".into(), "name an item for each value");
         }
     }
 
     fn written_values(&self) -> Vec<String> {
-        [&self.access_key_id, &self.secret_access_key]
-            .map(|item| format!("the item `{item}` of `{}`", self.file.0))
-            .into()
+        describe_values("item", &self.item_names(), &format!("of `{}`", self.file.0))
     }
 
     fn add_permissions(&self, _: &PermissionRequest<'_>, _: &mut NeededPermissions) {}
@@ -75,6 +75,12 @@ impl DestinationKind for SealedSecret {
     #[cfg(feature = "seal")]
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         Some(self)
+    }
+}
+
+impl SealedSecret {
+    fn item_names(&self) -> Vec<&str> {
+        list_names(&self.access_key_id, &self.secret_access_key, self.ses_smtp_password.as_ref())
     }
 }
 
@@ -98,7 +104,7 @@ impl FileDestination for SealedSecret {
             }
         };
         let mut inspection = Inspection::default();
-        let names = [self.access_key_id.as_str(), self.secret_access_key.as_str()];
+        let names = self.item_names();
         // First, and also without any SealedSecret: a plain Secret has leaked the credential.
         report_plain_items(&roots, &names, &mut inspection);
         let sealed: Vec<&YamlNode> = roots.iter().filter(|root| kind(root) == Some("SealedSecret")).collect();
@@ -176,6 +182,7 @@ mod tests {
             certificate: path("x.pem"),
             access_key_id: "ID".to_owned(),
             secret_access_key: "SECRET".to_owned(),
+            ses_smtp_password: None,
         };
         sealed
             .inspect_file(text.as_bytes())

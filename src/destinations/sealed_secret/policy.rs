@@ -17,4 +17,7 @@ pub struct SealedSecret {
     pub access_key_id: String,
     /// The item with the secret access key.
     pub secret_access_key: String,
+    /// The item with the SMTP password beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ses_smtp_password: Option<String>,
 }

@@ -24,6 +24,7 @@ pub fn suggest_items(file: &CandidateFile<'_>) -> Vec<Suggestion> {
                         certificate: FilePath(certificate.to_owned()),
                         access_key_id: pair.access_key_id.to_owned(),
                         secret_access_key: pair.secret_access_key.to_owned(),
+                        ses_smtp_password: None,
                     }
                     .into(),
                 )),

@@ -81,7 +81,7 @@ impl VersionStore for LiveBackend {
         let answer = request.version_id(version).send().await;
         let answer = answer.map_err(|error| secrets_manager_error(OPERATION, secret, &error, false))?;
         answer.secret_string.map(into_secret).ok_or_else(|| {
-            let help = "make it a text, a JSON object with the two fields";
+            let help = "make it a text, a JSON object with the fields";
             BackendError::new(
                 ErrorKind::Rejected,
                 secret.seal_error("it holds binary data", help).to_string(),

@@ -19,6 +19,7 @@ use super::kind::{
     Capabilities, DestinationKind, JournalKind, PolicyFaultSink, REMOVAL_FROM_MORE, Storage, StoreDestination,
 };
 use super::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
+use super::value_names::{describe_values, has_repeated_name, list_names};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::policy::file::SecretsManager;
@@ -86,18 +87,16 @@ impl DestinationKind for SecretsManager {
                 "write one region",
             );
         }
-        if self.access_key_id == self.secret_access_key {
+        if has_repeated_name(&self.field_names(), str::eq) {
             report(
-                "both fields of a `secrets_manager` have one name".into(),
-                "name two fields of the secret",
+                "two fields of a `secrets_manager` have one name".into(),
+                "name a field of the secret for each value",
             );
         }
     }
 
     fn written_values(&self) -> Vec<String> {
-        [&self.access_key_id, &self.secret_access_key]
-            .map(|field| format!("the field `{field}` of the secret `{}`", self.secret_id))
-            .into()
+        describe_values("field", &self.field_names(), &format!("of the secret `{}`", self.secret_id))
     }
 
     fn add_permissions(&self, request: &PermissionRequest<'_>, needed: &mut NeededPermissions) {
@@ -130,7 +129,7 @@ impl DestinationKind for SecretsManager {
     }
 }
 
-/// Describes what `destination_target` returned: the region, the secret, then the names of the two fields.
+/// Describes what `destination_target` returned: the region, the secret, then the names of the fields.
 fn describe_target(target: &str) -> String {
     let (region, secret) = split_target(target);
     format!("AWS Secrets Manager secret {} in {}", markdown_code(secret), escape_markdown(region))
@@ -177,8 +176,11 @@ impl StoreDestination for SecretsManager {
 impl SecretsManager {
     /// Distinguishes this destination from others, of the same secret too.
     pub fn destination_target(&self) -> String {
-        let Self { secret_id, region, access_key_id, secret_access_key } = self;
-        format!("{region}:{secret_id}:{access_key_id}+{secret_access_key}")
+        format!("{}:{}:{}", self.region, self.secret_id, self.field_names().join("+"))
+    }
+
+    fn field_names(&self) -> Vec<&str> {
+        list_names(&self.access_key_id, &self.secret_access_key, self.ses_smtp_password.as_ref())
     }
 
     /// The ARN of the secret: AWS adds a hyphen and six characters to its name.

@@ -15,4 +15,7 @@ pub struct SecretsManager {
     pub access_key_id: String,
     /// The JSON key of the secret access key.
     pub secret_access_key: String,
+    /// The JSON key of the SMTP password beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ses_smtp_password: Option<String>,
 }

@@ -63,7 +63,7 @@ impl SecretsManager {
     /// The credential in a text.
     ///
     /// # Errors
-    /// The text is no JSON object with the two fields.
+    /// The text is no JSON object with the fields.
     pub fn read_credential(&self, text: &str) -> Result<Credential, SealError> {
         self.json_fields().read_credential(text).map_err(|why| self.text_error(why))
     }
@@ -71,7 +71,7 @@ impl SecretsManager {
     /// The text with another credential in it; every other byte stays.
     ///
     /// # Errors
-    /// The text is no JSON object with the two fields, or would be longer than Secrets Manager takes.
+    /// The text is no JSON object with the fields, or would be longer than Secrets Manager takes.
     pub fn merge_credential(&self, text: &str, credential: &Credential) -> Result<SecretString, SealError> {
         self.json_fields().merge_credential(text, credential).map_err(|why| self.text_error(why))
     }
@@ -80,6 +80,7 @@ impl SecretsManager {
         JsonCredential {
             access_key_id: &self.access_key_id,
             secret_access_key: &self.secret_access_key,
+            ses_smtp_password: self.ses_smtp_password.as_ref(),
             max_bytes: MAX_TEXT,
             container: "secret",
         }
@@ -108,6 +109,7 @@ mod tests {
         SecretsManager {
             secret_id: "prod/aws".to_owned(),
             region: "eu-west-1".to_owned(),
+            ses_smtp_password: None,
             access_key_id: "key_id".to_owned(),
             secret_access_key: "secret".to_owned(),
         }

@@ -167,7 +167,7 @@ pub async fn promote_credential(
         let now = read_secret_version(store, secret, require_current(secret, &labels)?).await?;
         let wanted = find_version(store, secret, &labels, marker).await?;
         // After a lost reply the promotion has already happened, and the loop ends here.
-        if is_same(&now.credential, &wanted.credential) {
+        if now.credential.has_same_values(&wanted.credential) {
             return Ok(marker.into());
         }
         let merged = secret
@@ -243,19 +243,15 @@ async fn read_secret_version(
 
 async fn require_labels(store: &impl VersionStore, secret: &SecretsManager) -> BackendResult<StagingLabels> {
     store.read_labels(secret).await?.ok_or_else(|| {
-        let help = "create it as a JSON object with the two fields, or correct `secret_id` and `region`";
+        let help = "create it as a JSON object with the fields, or correct `secret_id` and `region`";
         to_backend_error(&secret.seal_error("there is no such secret", help))
     })
 }
 
 fn require_current(secret: &SecretsManager, labels: &StagingLabels) -> BackendResult<String> {
     labels.current.clone().ok_or_else(|| {
-        to_backend_error(&secret.seal_error("it has no value", "make it a JSON object with the two fields"))
+        to_backend_error(&secret.seal_error("it has no value", "make it a JSON object with the fields"))
     })
-}
-
-fn is_same(one: &Credential, other: &Credential) -> bool {
-    one.access_key_id() == other.access_key_id() && one.expose_secret() == other.expose_secret()
 }
 
 fn to_backend_error(why: &SealError) -> BackendError {

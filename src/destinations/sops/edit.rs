@@ -17,8 +17,8 @@ pub struct EditTarget<'a> {
     pub file: &'a str,
     pub source: &'a str,
     pub document: SopsDocument,
-    /// The access key ID, then the secret access key.
-    pub places: [usize; 2],
+    /// The values of the credential, the access key ID first.
+    pub places: Vec<usize>,
 }
 
 impl EditTarget<'_> {
@@ -70,12 +70,17 @@ impl EditTarget<'_> {
         Ok(())
     }
 
-    /// The credential's two values as ciphertext for their places.
-    pub fn encrypt_pair(&self, credential: &Credential, key: &DataKey) -> Result<[String; 2], SealError> {
-        Ok([
-            self.encrypt_at(self.places[0], credential.access_key_id(), key)?,
-            self.encrypt_at(self.places[1], credential.expose_secret(), key)?,
-        ])
+    /// The credential's values as ciphertext for their places.
+    pub fn encrypt_credential(
+        &self,
+        credential: &Credential,
+        key: &DataKey,
+    ) -> Result<Vec<String>, SealError> {
+        let mut ciphertexts = Vec::new();
+        for (place, value) in self.places.iter().zip(credential.expose_values()) {
+            ciphertexts.push(self.encrypt_at(*place, value, key)?);
+        }
+        Ok(ciphertexts)
     }
 
     fn encrypt_at(&self, place: usize, value: &str, key: &DataKey) -> Result<String, SealError> {
@@ -84,26 +89,28 @@ impl EditTarget<'_> {
     }
 
     /// The ciphertexts that stand in it.
-    pub fn current_ciphertexts(&self) -> [String; 2] {
-        self.places.map(|place| self.document.leaves[place].value_text().to_owned())
+    pub fn current_ciphertexts(&self) -> Vec<String> {
+        self.places.iter().map(|place| self.document.leaves[*place].value_text().to_owned()).collect()
     }
 
     /// Whether it holds the access key with this ID.
     pub fn holds_key_id(&self, key_id: &str, key: &DataKey) -> Result<bool, SealError> {
-        Ok(self.decrypt_pair(&self.current_ciphertexts(), key)?[0].as_slice() == key_id.as_bytes())
+        let values = self.decrypt_values(&self.current_ciphertexts(), key)?;
+        Ok(values.first().is_some_and(|id| id.as_slice() == key_id.as_bytes()))
     }
 
-    /// The file with two ciphertexts in it. `edits` are those of a new data key.
+    /// The file with other ciphertexts in it. `edits` are those of a new data key.
     pub fn write_ciphertexts(
         &self,
-        ciphertexts: &[String; 2],
+        ciphertexts: &[String],
         now: Timestamp,
         key: &DataKey,
         mut edits: Vec<TextEdit>,
     ) -> Result<Vec<u8>, SealError> {
         // Proves that the ciphertexts belong to this key and these paths, also when another run sealed them.
-        let values = self.decrypt_pair(ciphertexts, key)?;
-        let new = [(self.places[0], values[0].as_slice()), (self.places[1], values[1].as_slice())];
+        let values = self.decrypt_values(ciphertexts, key)?;
+        let new: Vec<(usize, &[u8])> =
+            self.places.iter().zip(&values).map(|(place, value)| (*place, value.as_slice())).collect();
         let digest =
             mac::compute_mac(&self.document, Some(key), &new).map_err(|UnreadableLeaf { leaf, why }| {
                 self.unreadable_value(&LeafPlace::from_leaf(leaf), why)
@@ -112,8 +119,8 @@ impl EditTarget<'_> {
         let modified = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mac = encrypt_value(digest.as_bytes(), key, &modified)
             .ok_or_else(|| SealError::encryption_failed(self.file))?;
-        for (place, text) in self.places.into_iter().zip(ciphertexts) {
-            edits.push(self.document.leaves[place].spot.replace_with(self.source, text));
+        for (place, text) in self.places.iter().zip(ciphertexts) {
+            edits.push(self.document.leaves[*place].spot.replace_with(self.source, text));
         }
         for (name, text) in [("lastmodified", &modified), ("mac", &mac)] {
             let field = self.document.metadata_field(&[name]).ok_or_else(|| {
@@ -138,8 +145,8 @@ impl EditTarget<'_> {
     /// Verifies no MAC, which would need the data key.
     pub fn replay_ciphertexts(&self, from: &Self) -> Result<Vec<u8>, SealError> {
         let mut edits = Vec::new();
-        for (place, text) in self.places.into_iter().zip(from.current_ciphertexts()) {
-            edits.push(self.document.leaves[place].spot.replace_with(self.source, &text));
+        for (place, text) in self.places.iter().zip(from.current_ciphertexts()) {
+            edits.push(self.document.leaves[*place].spot.replace_with(self.source, &text));
         }
         let [ours, theirs] = [&self.document, &from.document]
             .map(|document| document.metadata.iter().chain(&document.copies).collect::<Vec<_>>());
@@ -175,15 +182,16 @@ impl EditTarget<'_> {
         )
     }
 
-    fn decrypt_pair(
+    fn decrypt_values(
         &self,
-        ciphertexts: &[String; 2],
+        ciphertexts: &[String],
         key: &DataKey,
-    ) -> Result<[Zeroizing<Vec<u8>>; 2], SealError> {
-        Ok([
-            self.decrypt_at(self.places[0], &ciphertexts[0], key)?,
-            self.decrypt_at(self.places[1], &ciphertexts[1], key)?,
-        ])
+    ) -> Result<Vec<Zeroizing<Vec<u8>>>, SealError> {
+        let mut values = Vec::new();
+        for (place, text) in self.places.iter().zip(ciphertexts) {
+            values.push(self.decrypt_at(*place, text, key)?);
+        }
+        Ok(values)
     }
 
     fn decrypt_at(&self, place: usize, text: &str, key: &DataKey) -> Result<Zeroizing<Vec<u8>>, SealError> {
@@ -197,7 +205,7 @@ impl EditTarget<'_> {
 
     /// Parses the result as SOPS would, and checks that it holds the credential, that its MAC matches, and that all else
     /// is as it was.
-    fn check_result(&self, written: &str, ciphertexts: &[String; 2], key: &DataKey) -> Result<(), SealError> {
+    fn check_result(&self, written: &str, ciphertexts: &[String], key: &DataKey) -> Result<(), SealError> {
         let new = SopsDocument::parse_file(self.file, written).map_err(|(_, why)| self.wrong_result(&why))?;
         let old = &self.document;
         if new.leaves.len() != old.leaves.len() || new.metadata.len() != old.metadata.len() {
@@ -229,7 +237,7 @@ impl EditTarget<'_> {
     /// One place in the bytes is more than one value, by an alias.
     fn shared_anchor_error(&self, name: &str) -> SealError {
         let what = format!("{name} shares its place with a value of the credential (an alias)");
-        SealError::in_file(self.file, what, "write both values out, without an anchor")
+        SealError::in_file(self.file, what, "write all these values out, without an anchor")
     }
 }
 

@@ -1,6 +1,6 @@
-//! Encrypts a credential into two values of a SOPS file, in one of two ways.
+//! Encrypts a credential into values of a SOPS file, in one of two ways.
 //!
-//! With the file's data key, the two values, `lastmodified` and the MAC change, and no other byte. The old MAC is verified
+//! With the file's data key, these values, `lastmodified` and the MAC change, and no other byte. The old MAC is verified
 //! first, so a value that keytide reads in another way than SOPS is an error.
 //!
 //! Without the data key, the credential must be all that is encrypted. A new data key is then generated and wrapped for the
@@ -20,7 +20,7 @@ use super::document::SopsDocument;
 use super::edit::EditTarget;
 use super::store_format::ParsedSopsFile;
 use crate::destinations::encryption::{
-    EXAMPLE, FreshKey, Recipient, SealDestination, SealError, SealWorkspace, SealedDestination,
+    FreshKey, Recipient, SealDestination, SealError, SealWorkspace, SealedDestination, example_credential,
 };
 use crate::destinations::kind::{DataKeyFile, FileDestination as _};
 use crate::destinations::sealed_file::inspect_sealed_file;
@@ -55,8 +55,7 @@ pub fn generate_data_key(file: &str) -> Result<DataKey, SealError> {
 
 impl SealDestination for SopsDestination {
     fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError> {
-        let (id, secret) = EXAMPLE;
-        self.seal_file(&Credential::new(id, secret.to_owned()), workspace)?;
+        self.seal_file(&example_credential(self.value_paths().len()), workspace)?;
         let bytes = workspace.require_file(&self.file.0)?;
         Ok(super::keys::list_recipients(&parse_document(&self.file.0, file_text(&self.file.0, bytes)?)?))
     }
@@ -139,7 +138,7 @@ impl SopsDestination {
             Some(key) => {
                 // Before the edit: the new MAC would cover a value that others changed without the data key.
                 target.verify_mac(key)?;
-                let ciphertexts = target.encrypt_pair(credential, key)?;
+                let ciphertexts = target.encrypt_credential(credential, key)?;
                 (target.write_ciphertexts(&ciphertexts, now, key, Vec::new())?, ciphertexts)
             }
             None => {
@@ -154,7 +153,7 @@ impl SopsDestination {
                 };
                 let edits =
                     super::keys::rewrap_data_key(&self.file.0, target.source, &target.document, fresh)?;
-                let ciphertexts = target.encrypt_pair(credential, &fresh.key)?;
+                let ciphertexts = target.encrypt_credential(credential, &fresh.key)?;
                 (target.write_ciphertexts(&ciphertexts, now, &fresh.key, edits)?, ciphertexts)
             }
         };
@@ -166,14 +165,14 @@ impl SopsDestination {
     fn sealed_destination(
         &self,
         key_id: &str,
-        ciphertexts: &[String; 2],
+        ciphertexts: &[String],
         bytes: &[u8],
     ) -> Result<SealedDestination, SealError> {
         let sealed = inspect_sealed_file(self, key_id, bytes)?;
         if sealed.credential_sha256 != Some(crate::hash::sha256_hex(ciphertexts.join("\n").as_bytes())) {
             return Err(SealError::internal_fault(
                 &self.file.0,
-                "the two values did not take the new credential",
+                "the values did not take the new credential",
             ));
         }
         Ok(sealed)
@@ -186,25 +185,26 @@ impl SopsDestination {
         let document = parse_document(file, source)?;
         // A value in clear text has leaked already: to encrypt over it would hide that.
         if let Some(problem) = self.inspect_file(bytes).problems.into_iter().next() {
-            let help = "encrypt both values with SOPS once; from then on keytide replaces them";
+            let help = "encrypt these values with SOPS once; from then on keytide replaces them";
             return Err(SealError::in_file(file, problem.message, help).with_position(problem.at));
         }
         let store = ParsedSopsFile::parse_file(file, bytes)
             .map_err(|(at, why)| no_file_of_sops(file, &why).with_position(at))?;
-        let mut places = [0; 2];
-        for (place, name) in places.iter_mut().zip([&self.access_key_id, &self.secret_access_key]) {
-            *place = document.find_leaf(&store.split_path(name)).ok_or_else(|| {
+        let mut places = Vec::new();
+        for name in self.value_paths() {
+            let place = document.find_leaf(&store.split_path(name)).ok_or_else(|| {
                 let what = format!("this file has no value `{name}`");
                 SealError::in_file(file, what, "correct the path in the policy file")
             })?;
-        }
-        // The second write would replace the first, and the ID would be lost.
-        if places[0] == places[1] {
-            return Err(SealError::in_file(
-                file,
-                "both paths name one value",
-                "name two values in the policy file",
-            ));
+            // The second write would replace the first, which would be lost.
+            if places.contains(&place) {
+                return Err(SealError::in_file(
+                    file,
+                    "two paths name one value",
+                    "name a value for each in the policy file",
+                ));
+            }
+            places.push(place);
         }
         let target = EditTarget { file, source, document, places };
         target.is_dated()?;

@@ -1,5 +1,6 @@
-//! The destination `sops`: two values of a file that is encrypted with SOPS (getsops/sops: `aes/cipher.go`, `sops.go`,
-//! `stores/`). Checks without any key that both are ciphertexts, and that the next edit with SOPS keeps them so.
+//! The destination `sops`: values of a file that is encrypted with SOPS (getsops/sops: `aes/cipher.go`, `sops.go`,
+//! `stores/`), one for each value of the credential. Checks without any key that all are ciphertexts, and that the next
+//! edit with SOPS keeps them so.
 
 #[cfg(feature = "seal")]
 pub mod cipher;
@@ -35,6 +36,7 @@ use super::kind::{
     describe_file_removal,
 };
 use super::permissions::{NeededPermissions, PermissionRequest};
+use super::value_names::{describe_values, has_repeated_name};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
@@ -75,15 +77,13 @@ impl DestinationKind for SopsDestination {
     }
 
     fn check_fields(&self, report: &mut PolicyFaultSink<'_>) {
-        if self.access_key_id == self.secret_access_key {
-            report("both values of a `sops` have one path".into(), "name two values of the file");
+        if has_repeated_name(&self.value_paths(), str::eq) {
+            report("two values of a `sops` have one path".into(), "name a value of the file for each");
         }
     }
 
     fn written_values(&self) -> Vec<String> {
-        [&self.access_key_id, &self.secret_access_key]
-            .map(|path| format!("the value `{path}` of `{}`", self.file.0))
-            .into()
+        describe_values("value", &self.value_paths(), &format!("of `{}`", self.file.0))
     }
 
     fn add_permissions(&self, request: &PermissionRequest<'_>, needed: &mut NeededPermissions) {
@@ -121,7 +121,7 @@ impl FileDestination for SopsDestination {
             }
         };
         let mut inspection = Inspection::default();
-        let names = [&self.access_key_id, &self.secret_access_key];
+        let names = self.value_paths();
         let values: Vec<Option<FormatValue>> =
             names.iter().map(|name| store.find_value(&store.split_path(name))).collect();
         // Every file of SOPS has an encrypted MAC; without one, `sops` is a field like any other
@@ -257,6 +257,7 @@ mod tests {
             file: FilePath::parse(file).unwrap(),
             access_key_id: id.to_owned(),
             secret_access_key: secret.to_owned(),
+            ses_smtp_password: None,
         };
         let inspection = sops.inspect_file(text.replace("ENC!", ENC).as_bytes());
         assert_eq!(inspection.credential_sha256.is_some(), inspection.problems.is_empty());

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::destinations::value_names::list_names;
 use crate::policy::scalar::FilePath;
 
 /// Two values of a file encrypted with SOPS.
@@ -18,4 +19,14 @@ pub struct SopsDestination {
     pub access_key_id: String,
     /// The path of the secret access key in the file, dotted.
     pub secret_access_key: String,
+    /// The path of the SMTP password beside it, dotted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ses_smtp_password: Option<String>,
+}
+
+impl SopsDestination {
+    /// The paths of the values, that of the access key ID first.
+    pub fn value_paths(&self) -> Vec<&str> {
+        list_names(&self.access_key_id, &self.secret_access_key, self.ses_smtp_password.as_ref())
+    }
 }

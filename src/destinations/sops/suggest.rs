@@ -31,7 +31,12 @@ pub fn suggest_values(file: &CandidateFile<'_>) -> Vec<Suggestion> {
     let mut suggested = Vec::new();
     for PathPair { access_key_id, secret_access_key } in find_pairs(&store) {
         let id = access_key_id.clone();
-        let sops = SopsDestination { file: FilePath(file.path.to_owned()), access_key_id, secret_access_key };
+        let sops = SopsDestination {
+            file: FilePath(file.path.to_owned()),
+            access_key_id,
+            secret_access_key,
+            ses_smtp_password: None,
+        };
         let entry = SuggestedEntry::Destination(Destination::Sops(sops.into()));
         suggested.push(Suggestion::in_file(file.path, &id, entry));
     }

@@ -229,12 +229,13 @@ pub async fn require_settings(
 }
 
 impl SsmParameter {
-    /// The two fields, in the parameter that holds JSON, or in the pending one.
+    /// The fields, in the parameter that holds JSON, or in the pending one.
     pub fn json_fields(&self, settings: &ParameterSettings) -> JsonCredential<'_> {
         let is_standard = settings.tier.as_deref().is_none_or(|tier| tier == "Standard");
         JsonCredential {
             access_key_id: &self.access_key_id,
             secret_access_key: &self.secret_access_key,
+            ses_smtp_password: self.ses_smtp_password.as_ref(),
             max_bytes: if is_standard { STANDARD_BYTES } else { ADVANCED_BYTES },
             container: "parameter",
         }
@@ -246,9 +247,7 @@ impl SsmParameter {
         settings: &ParameterSettings,
         credential: &Credential,
     ) -> BackendResult<SecretString> {
-        let empty = serde_json::json!({ &self.access_key_id: "", &self.secret_access_key: "" });
-        let fields = self.json_fields(settings);
-        fields.merge_credential(&empty.to_string(), credential).map_err(|why| self.refuse_text(why))
+        self.json_fields(settings).write_alone(credential).map_err(|why| self.refuse_text(why))
     }
 
     pub fn read_credential(&self, text: &SecretString) -> BackendResult<Credential> {
@@ -268,7 +267,7 @@ impl SsmParameter {
     fn refuse_missing(&self, name: &str) -> BackendError {
         let help = match &self.json {
             Some(_) => {
-                "create it as a SecureString, a JSON object with the two fields, or correct `json` and `region`"
+                "create it as a SecureString, a JSON object with the fields, or correct `json` and `region`"
             }
             None => "create it, or correct its name and `region`",
         };

@@ -1,5 +1,5 @@
 //! The destination `ssm_parameter`: a parameter of AWS Systems Manager Parameter Store, a SecureString that holds a JSON
-//! object, two of whose fields are the credential; or two parameters, one for each half.
+//! object, some of whose fields are the credential; or a parameter for each value.
 //!
 //! The newest version of a parameter is the one that applications read, so a new credential waits for the merge in a
 //! second parameter beside it, encrypted with the same key. The JSON object's other fields belong to others and stay.
@@ -23,10 +23,12 @@ use super::kind::{
     StoreDestination, pending_name,
 };
 use super::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
+use super::value_names::{describe_values, has_repeated_name, list_names};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::policy::scalar::is_region;
 use crate::sanitize::{escape_markdown, markdown_code};
+use crate::sentences::join_words;
 use policy::SsmParameter;
 
 const READ_ACTIONS: &[&str] = &["ssm:GetParameter"];
@@ -79,23 +81,20 @@ impl DestinationKind for SsmParameter {
                 "an `ssm_parameter` names no parameter".into(),
                 "add `json`, or name both parameters as `access_key_id` and `secret_access_key`",
             );
-        } else if self.access_key_id == self.secret_access_key {
+        } else if has_repeated_name(&self.value_names(), str::eq) {
             report(
-                "both fields of an `ssm_parameter` have one name".into(),
-                "name two fields of the JSON object, or two parameters",
+                "two fields of an `ssm_parameter` have one name".into(),
+                "name a field of the JSON object, or a parameter, for each value",
             );
         }
     }
 
     fn written_values(&self) -> Vec<String> {
-        let region = &self.region;
-        let halves = [&self.access_key_id, &self.secret_access_key];
-        match &self.json {
-            Some(name) => halves
-                .map(|field| format!("the field `{field}` of the parameter `{name}` in {region}"))
-                .into(),
-            None => halves.map(|name| format!("the parameter `{name}` in {region}")).into(),
-        }
+        let (noun, place) = match &self.json {
+            Some(json) => ("field", format!("of the parameter `{json}` in {}", self.region)),
+            None => ("parameter", format!("in {}", self.region)),
+        };
+        describe_values(noun, &self.value_names(), &place)
     }
 
     fn add_permissions(&self, request: &PermissionRequest<'_>, needed: &mut NeededPermissions) {
@@ -141,18 +140,18 @@ impl DestinationKind for SsmParameter {
     }
 }
 
-/// Describes what `destination_target` returned: the region, the parameter, then the names of the two fields; or the region
-/// and two parameters.
+/// Describes what `destination_target` returned: the region, the parameter, then the names of the fields; or the region and
+/// the parameters.
 fn describe_target(target: &str) -> String {
     let (region, rest) = target.split_once(':').unwrap_or(("", target));
-    let parameters = match (rest.rsplit_once(':'), rest.split_once('+')) {
-        (Some((parameter, _)), _) => format!("parameter {}", markdown_code(parameter)),
-        (None, Some((id, secret))) => {
-            format!("parameters {} and {}", markdown_code(id), markdown_code(secret))
+    let (names, noun) = match rest.rsplit_once(':') {
+        Some((parameter, _)) => (vec![markdown_code(parameter)], "parameter"),
+        None => {
+            let noun = if rest.contains('+') { "parameters" } else { "parameter" };
+            (rest.split('+').map(markdown_code).collect(), noun)
         }
-        (None, None) => format!("parameter {}", markdown_code(rest)),
     };
-    format!("AWS Systems Manager {parameters} in {}", escape_markdown(region))
+    format!("AWS Systems Manager {noun} {} in {}", join_words(&names), escape_markdown(region))
 }
 
 /// The commands that delete the parameters.
@@ -160,10 +159,9 @@ fn describe_removal(target: &str) -> String {
     let (region, rest) = target.split_once(':').unwrap_or(("", target));
     let command =
         |name: &str| markdown_code(&format!("aws ssm delete-parameter --region {region} --name {name}"));
-    match (rest.rsplit_once(':'), rest.split_once('+')) {
-        (Some((parameter, _)), _) => format!("{}{REMOVAL_FROM_MORE}", command(parameter)),
-        (None, Some((id, secret))) => format!("{} and {}", command(id), command(secret)),
-        (None, None) => command(rest),
+    match rest.rsplit_once(':') {
+        Some((parameter, _)) => format!("{}{REMOVAL_FROM_MORE}", command(parameter)),
+        None => join_words(&rest.split('+').map(command).collect::<Vec<_>>()),
     }
 }
 
@@ -194,20 +192,24 @@ impl StoreDestination for SsmParameter {
 impl SsmParameter {
     /// Distinguishes this destination from others, of the same parameter too.
     pub fn destination_target(&self) -> String {
-        let Self { json, region, access_key_id, secret_access_key } = self;
-        let parameter = json.as_ref().map(|name| format!("{name}:")).unwrap_or_default();
-        format!("{region}:{parameter}{access_key_id}+{secret_access_key}")
+        let parameter = self.json.as_ref().map(|name| format!("{name}:")).unwrap_or_default();
+        format!("{}:{parameter}{}", self.region, self.value_names().join("+"))
     }
 
-    /// The parameter that holds JSON, or the two that hold a half each, the access key ID first.
+    /// The fields of the JSON, or the parameters that hold a value each, the access key ID first.
+    fn value_names(&self) -> Vec<&str> {
+        list_names(&self.access_key_id, &self.secret_access_key, self.ses_smtp_password.as_ref())
+    }
+
+    /// The parameter that holds JSON, or those that hold a value each, the access key ID first.
     fn parameter_names(&self) -> Vec<&str> {
         match &self.json {
             Some(name) => vec![name],
-            None => vec![&self.access_key_id, &self.secret_access_key],
+            None => self.value_names(),
         }
     }
 
-    /// The parameter that holds JSON; empty for a pair.
+    /// The parameter that holds JSON; empty where each value has a parameter.
     #[cfg(feature = "seal")]
     pub fn json_name(&self) -> &str {
         self.json.as_deref().unwrap_or_default()
@@ -280,6 +282,12 @@ mod tests {
         let shown = describe_target(&target);
         assert_eq!(shown, "AWS Systems Manager parameters `/app/aws/id` and `/app/aws/secret` in eu-west-1");
         assert!(one.pending_name().starts_with("/app/aws/secret.keytide-"));
+        let three = SsmParameter { ses_smtp_password: Some("/app/smtp".to_owned()), ..one.clone() };
+        assert_eq!(faults(serde_json::to_value(&three).unwrap()), [""; 0]);
+        assert_eq!(three.destination_target(), format!("{target}+/app/smtp"));
+        let shown = describe_target(&three.destination_target());
+        assert!(shown.contains("parameters `/app/aws/id`, `/app/aws/secret` and `/app/smtp` in"), "{shown}");
+        assert_eq!(describe_removal(&three.destination_target()).matches("delete-parameter").count(), 3);
         let same = SsmParameter { secret_access_key: one.access_key_id.clone(), ..one };
         assert_eq!(faults(serde_json::to_value(same).unwrap()).len(), 1);
     }

@@ -1,12 +1,12 @@
-//! Delivers a credential to two parameters, one for each half, by single requests.
+//! Delivers a credential to parameters, one for each value, by single requests: a pair, or three with an SMTP password.
 //!
-//! Parameter Store cannot write two parameters at once, so an application that reads between the two writes gets halves
-//! that do not fit, in either order. The order decides what a run that died between them leaves. The access key ID says
+//! Parameter Store cannot write two parameters at once, so an application that reads between the writes gets values that
+//! do not fit, in any order. The order decides what a run that died between them leaves. The access key ID says
 //! which credential is there, so it is written last: while it is the old one, the delivery is not done and the next run
-//! writes both. The other way round, a new ID beside the old secret access key would count as delivered.
+//! writes all. The other way round, a new ID beside the old secret access key would count as delivered.
 //!
-//! The versions of two parameters do not say which belong together, so each pair is kept in a version of the pending
-//! parameter before it is replaced.
+//! The versions of several parameters do not say which belong together, so each credential is kept in a version of the
+//! pending parameter before it is replaced.
 
 use secrecy::ExposeSecret as _;
 
@@ -38,23 +38,23 @@ pub async fn check_writable(
         let what = format!("`{}` is a StringList", parameter.access_key_id);
         return Err(parameter.refuse(&what, "create it anew with the type SecureString or String"));
     }
-    let settings = require_settings(store, parameter, &parameter.secret_access_key).await?;
-    if !settings.is_secure {
-        let what = format!("`{}` is not encrypted", parameter.secret_access_key);
-        return Err(parameter.refuse(&what, "create it anew with the type SecureString"));
+    for name in &parameter.value_names()[1..] {
+        if !require_settings(store, parameter, name).await?.is_secure {
+            let what = format!("`{name}` is not encrypted");
+            return Err(parameter.refuse(&what, "create it anew with the type SecureString"));
+        }
     }
-    require_newest(store, parameter, &parameter.secret_access_key).await?;
-    let held = require_newest(store, parameter, &parameter.access_key_id).await?;
-    match describe_other_key(held.text.expose_secret(), old) {
+    let held = read_values(store, parameter).await?;
+    match describe_other_key(held.access_key_id(), old) {
         Some((what, help)) => Err(parameter.refuse(&what, help)),
         None => Ok(()),
     }
 }
 
 /// Proves the permissions to write, before a key is created. The pending parameter gets an empty object; the writes of the
-/// two parameters may not replace them and fail with a conflict.
+/// others may not replace them and fail with a conflict.
 pub async fn dry_run_write(store: &impl ParameterStore, parameter: &SsmParameter) -> BackendResult<()> {
-    for name in [&parameter.access_key_id, &parameter.secret_access_key] {
+    for name in parameter.value_names() {
         let settings = require_settings(store, parameter, name).await?;
         let newest = require_newest(store, parameter, name).await?;
         let write = ParameterWrite { name, text: &newest.text, settings: &settings, may_replace: false };
@@ -68,15 +68,15 @@ pub async fn dry_run_write(store: &impl ParameterStore, parameter: &SsmParameter
     put_pending(store, parameter, &settings, into_secret("{}".to_owned())).await
 }
 
-/// Makes a credential that a version of the pending parameter holds the one in both parameters.
+/// Makes a credential that a version of the pending parameter holds the one in all parameters.
 pub async fn write_credential(
     store: &impl ParameterStore,
     parameter: &SsmParameter,
     fingerprint: &str,
 ) -> BackendResult<Fingerprint> {
-    let mut held = read_pair(store, parameter).await?;
+    let mut held = read_values(store, parameter).await?;
     let is_named = key_fingerprint(held.access_key_id()) == fingerprint;
-    let Some(wanted) = find_pair(store, parameter, fingerprint).await? else {
+    let Some(wanted) = find_kept(store, parameter, fingerprint).await? else {
         // A person wrote it there, so no version of the pending parameter knows its secret access key.
         if is_named {
             return Ok(fingerprint.into());
@@ -86,47 +86,47 @@ pub async fn write_credential(
         return Err(parameter.refuse(&what, help));
     };
     if !is_named {
-        keep_pair(store, parameter, &held).await?;
+        keep_credential(store, parameter, &held).await?;
     }
     for _ in 0..MAX_TRIES {
-        if is_same(&held, &wanted) {
+        if held.has_same_values(&wanted) {
             return Ok(fingerprint.into());
         }
-        write_halves(store, parameter, &held, &wanted).await?;
-        // Read again: another writer may have put back one half between the two writes, and the ID would hide it.
-        held = read_pair(store, parameter).await?;
+        write_values(store, parameter, &held, &wanted).await?;
+        // Read again: another writer may have put back a value between the writes, and the ID would hide it.
+        held = read_values(store, parameter).await?;
     }
     Err(refuse_faster_writers(parameter))
 }
 
 /// Writes what differs, the access key ID last.
-async fn write_halves(
+async fn write_values(
     store: &impl ParameterStore,
     parameter: &SsmParameter,
     held: &Credential,
     wanted: &Credential,
 ) -> BackendResult<()> {
-    let halves = [
-        (&parameter.secret_access_key, wanted.expose_secret(), held.expose_secret()),
-        (&parameter.access_key_id, wanted.access_key_id(), held.access_key_id()),
-    ];
-    for (name, half, _) in halves.into_iter().filter(|(_, half, now)| half != now) {
+    let (names, values, old) = (parameter.value_names(), wanted.expose_values(), held.expose_values());
+    // Backwards: the access key ID is the first of them
+    for index in (0..names.len()).rev() {
+        let changed = values.get(index).filter(|value| old.get(index) != Some(value));
+        let (name, Some(value)) = (names[index], changed) else { continue };
         let settings = require_settings(store, parameter, name).await?;
-        let text = into_secret(half.to_owned());
+        let text = into_secret((*value).to_owned());
         let write = ParameterWrite { name, text: &text, settings: &settings, may_replace: true };
         store.put(parameter, &write).await?;
     }
     Ok(())
 }
 
-/// Keeps the pair that is about to be replaced, unless a version of the pending parameter has it: after a run that died
-/// between the two writes, the new secret access key is beside the old access key ID, and only the kept pair fits.
-async fn keep_pair(
+/// Keeps the credential that is about to be replaced, unless a version of the pending parameter has it: after a run that
+/// died between the writes, the new secret access key is beside the old access key ID, and only the kept values fit.
+async fn keep_credential(
     store: &impl ParameterStore,
     parameter: &SsmParameter,
     held: &Credential,
 ) -> BackendResult<()> {
-    if find_pair(store, parameter, &key_fingerprint(held.access_key_id())).await?.is_some() {
+    if find_kept(store, parameter, &key_fingerprint(held.access_key_id())).await?.is_some() {
         return Ok(());
     }
     let settings = require_settings(store, parameter, &parameter.secret_access_key).await?;
@@ -134,14 +134,17 @@ async fn keep_pair(
     put_pending(store, parameter, &settings, text).await
 }
 
-async fn read_pair(store: &impl ParameterStore, parameter: &SsmParameter) -> BackendResult<Credential> {
+async fn read_values(store: &impl ParameterStore, parameter: &SsmParameter) -> BackendResult<Credential> {
     let id = require_newest(store, parameter, &parameter.access_key_id).await?;
     let secret = require_newest(store, parameter, &parameter.secret_access_key).await?;
-    Ok(Credential::new(id.text.expose_secret(), secret.text.expose_secret().to_owned()))
+    let credential = Credential::new(id.text.expose_secret(), secret.text.expose_secret().to_owned());
+    let Some(name) = &parameter.ses_smtp_password else { return Ok(credential) };
+    let password = require_newest(store, parameter, name).await?;
+    Ok(credential.with_smtp_password(password.text.expose_secret().to_owned()))
 }
 
 /// The credential of a fingerprint in the versions of the pending parameter, the newest first.
-async fn find_pair(
+async fn find_kept(
     store: &impl ParameterStore,
     parameter: &SsmParameter,
     fingerprint: &str,
@@ -152,8 +155,4 @@ async fn find_pair(
         }
     }
     Ok(None)
-}
-
-fn is_same(one: &Credential, other: &Credential) -> bool {
-    one.access_key_id() == other.access_key_id() && one.expose_secret() == other.expose_secret()
 }

@@ -19,6 +19,9 @@ pub struct SsmParameter {
     /// parameter.
     #[serde(default = "default_secret_access_key")]
     pub secret_access_key: String,
+    /// The same of the SMTP password beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ses_smtp_password: Option<String>,
 }
 
 /// The names of the fields in JSON, if the policy file names none: as AWS itself calls them.

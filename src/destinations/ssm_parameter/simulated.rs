@@ -1,7 +1,7 @@
-//! Simulates the requests to Parameter Store: about one parameter that holds JSON, or about two.
+//! Simulates the requests to Parameter Store: about one parameter that holds JSON, or about one for each value.
 //!
-//! The simulation keeps what both parameters of a pair hold as one text, of which a request reads or replaces one field:
-//! so an application and the checks see halves that do not fit.
+//! The simulation keeps what the parameters of a credential hold as one text, of which a request reads or replaces one
+//! field: so an application and the checks see values that do not fit.
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -11,13 +11,13 @@ use crate::destinations::kind::DestinationKind as _;
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::rotation::ids;
 use crate::secret::into_secret;
-use crate::simulator::{PAIR_FIELDS, SimBackend, SimState, VersionedSecret, no_such_secret};
+use crate::simulator::{PAIR_FIELDS, SMTP_FIELD, SimBackend, SimState, VersionedSecret, no_such_secret};
 
 /// The names under which the simulation keeps a parameter of the policy file.
 struct SimulatedParameter {
     place: String,
     pending: String,
-    /// For a pair: the field of the text that the request is about.
+    /// Without JSON: the field of the text that the request is about.
     field: Option<&'static str>,
 }
 
@@ -27,6 +27,7 @@ impl SimulatedParameter {
         let field = match &parameter.json {
             Some(_) => None,
             None if name == parameter.access_key_id => Some(PAIR_FIELDS[0]),
+            None if Some(name) == parameter.ses_smtp_password.as_deref() => Some(SMTP_FIELD),
             None => Some(PAIR_FIELDS[1]),
         };
         Self { place, pending: parameter.pending_name(), field }

@@ -152,8 +152,7 @@ async fn stage_credential(
     credential: &Credential,
 ) -> BackendResult<Fingerprint> {
     // Only the credential: the other fields would be old by the time of the merge.
-    let empty = serde_json::json!({ &vault.access_key_id: "", &vault.secret_access_key: "" });
-    let text = vault.json_fields().merge_credential(&empty.to_string(), credential);
+    let text = vault.json_fields().write_alone(credential);
     put_pending(store, vault, &text.map_err(|why| vault.refuse_text(why))?).await?;
     Ok(key_fingerprint(credential.access_key_id()).into())
 }
@@ -248,7 +247,7 @@ async fn find_credential(
 
 async fn require_newest(store: &impl VaultStore, vault: &Vault) -> BackendResult<SecretVersion> {
     store.read_newest(vault, &vault.path).await?.ok_or_else(|| {
-        let help = "write it with the two fields, or correct `mount`, `path` and `namespace`";
+        let help = "write it with the fields, or correct `mount`, `path` and `namespace`";
         vault.refuse("there is no such secret, or its newest version is deleted", help)
     })
 }
@@ -258,6 +257,7 @@ impl Vault {
         JsonCredential {
             access_key_id: &self.access_key_id,
             secret_access_key: &self.secret_access_key,
+            ses_smtp_password: self.ses_smtp_password.as_ref(),
             max_bytes: MAX_TEXT_BYTES,
             container: "secret",
         }

@@ -4,6 +4,7 @@ use url::Url;
 
 use super::policy::Vault;
 use crate::destinations::kind::PolicyFaultSink;
+use crate::destinations::value_names::has_repeated_name;
 use crate::system::loopback::is_loopback;
 
 /// The characters of a path beside letters and digits. Vault gives `*` and `+` a meaning in policies.
@@ -35,8 +36,9 @@ pub fn check_fields(vault: &Vault, report: &mut PolicyFaultSink<'_>) {
             "leave it out, or write the role's audience: with this one a token is good for AWS as well";
         report("the `audience` of a `vault` is that of AWS".into(), help);
     }
-    if vault.access_key_id == vault.secret_access_key {
-        report("both fields of a `vault` have one name".into(), "name two fields of the secret");
+    if has_repeated_name(&vault.field_names(), str::eq) {
+        let help = "name a field of the secret for each value";
+        report("two fields of a `vault` have one name".into(), help);
     }
 }
 
@@ -117,7 +119,9 @@ mod tests {
             }
         }
         assert!(faults(serde_json::json!({ "path": "data/app" }))[0].contains("begins with `data/app`"));
-        assert!(faults(serde_json::json!({ "secret_access_key": "id" }))[0].contains("one name"));
+        for repeated in ["secret_access_key", "ses_smtp_password"] {
+            assert!(faults(serde_json::json!({ repeated: "id" }))[0].contains("one name"), "{repeated}");
+        }
         assert!(faults(serde_json::json!({ "audience": "a\nb" }))[0].contains("audience"));
         assert!(faults(serde_json::json!({ "audience": "sts.amazonaws.com" }))[0].contains("that of AWS"));
     }

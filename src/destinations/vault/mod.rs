@@ -1,4 +1,4 @@
-//! The destination `vault`: a secret of a key-value store, version 2, of Vault or OpenBao, two of whose fields are the
+//! The destination `vault`: a secret of a key-value store, version 2, of Vault or OpenBao, some of whose fields are the
 //! credential.
 //!
 //! The newest version of a secret is the one that applications read, so a new credential waits for the merge in a second
@@ -24,6 +24,7 @@ use super::kind::{
     StoreDestination, pending_name,
 };
 use super::permissions::{DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
+use super::value_names::{describe_values, list_names};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::sanitize::markdown_code;
@@ -55,9 +56,7 @@ impl DestinationKind for Vault {
     }
 
     fn written_values(&self) -> Vec<String> {
-        [&self.access_key_id, &self.secret_access_key]
-            .map(|field| format!("the field `{field}` of the Vault secret `{}`", self.location()))
-            .into()
+        describe_values("field", &self.field_names(), &format!("of the Vault secret `{}`", self.location()))
     }
 
     /// Vault knows nothing of AWS' permissions: its own policy is a note, to be pasted there.
@@ -85,7 +84,7 @@ impl DestinationKind for Vault {
     }
 }
 
-/// Describes what `destination_target` returned: the server, the path, then the names of the two fields.
+/// Describes what `destination_target` returned: the server, the path, then the names of the fields.
 fn describe_target(target: &str) -> String {
     // The names of the fields come after the last colon; an address has colons of its own.
     let location = target.rsplit_once(':').map_or(target, |(location, _)| location);
@@ -127,7 +126,11 @@ impl StoreDestination for Vault {
 impl Vault {
     /// Distinguishes this destination from others, of the same secret too.
     pub fn destination_target(&self) -> String {
-        format!("{}:{}+{}", self.location(), self.access_key_id, self.secret_access_key)
+        format!("{}:{}", self.location(), self.field_names().join("+"))
+    }
+
+    fn field_names(&self) -> Vec<&str> {
+        list_names(&self.access_key_id, &self.secret_access_key, self.ses_smtp_password.as_ref())
     }
 
     /// The server and the secret's whole path. A namespace and a mount are parts of one path for Vault, too.

@@ -20,6 +20,9 @@ pub struct Vault {
     pub access_key_id: String,
     /// The secret's field with the secret access key.
     pub secret_access_key: String,
+    /// The secret's field with the SMTP password beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ses_smtp_password: Option<String>,
     /// The role that a workflow logs in to with GitHub's OIDC token. Without it, `VAULT_TOKEN` is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,

@@ -96,7 +96,9 @@ fn changes_section(data: &PullRequestData<'_>, paths: &[&String], longest: usize
         let _ = writeln!(text, "- {}: updated after the merge", describe_destination(&place.destination));
     }
     push_rest(&mut text, stores.len(), longest, "stores, updated after the merge");
-    text.push_str(&smtp_paragraph(data.places, longest));
+    for is_beside_secret in [false, true] {
+        text.push_str(&smtp_paragraph(data.places, is_beside_secret, longest));
+    }
     text.push_str(if has_clear_text {
         "\nThe files marked as clear text contain the new access key ID, which is not a secret. The secret access key is in \
          this pull request only as ciphertext: it was encrypted in memory and is stored nowhere else.\n\n"
@@ -109,12 +111,13 @@ fn changes_section(data: &PullRequestData<'_>, paths: &[&String], longest: usize
     text
 }
 
-/// The destinations that get something else than the secret access key.
-fn smtp_paragraph(places: &[DestinationSnapshot], longest: usize) -> String {
+/// The destinations that get an SMTP password beside the secret access key, or in its place.
+fn smtp_paragraph(places: &[DestinationSnapshot], is_beside_secret: bool, longest: usize) -> String {
     let mut lines = Vec::new();
     for place in places {
         let destination = serde_json::from_value::<Destination>(place.spec.clone()).ok();
-        let Some(smtp) = destination.as_ref().and_then(Destination::smtp_password) else { continue };
+        let smtp = destination.as_ref().and_then(Destination::smtp_password);
+        let Some(smtp) = smtp.filter(|smtp| smtp.is_beside_secret == is_beside_secret) else { continue };
         lines.push(format!(
             "- {}, for {}",
             describe_destination(&place.destination),
@@ -126,8 +129,9 @@ fn smtp_paragraph(places: &[DestinationSnapshot], longest: usize) -> String {
     }
     let count = lines.len();
     lines.truncate(longest);
+    let place = if is_beside_secret { "Beside" } else { "In place of" };
     let mut text = format!(
-        "\nIn place of the secret access key these get the SMTP password of Amazon SES:\n\n{}\n",
+        "\n{place} the secret access key these get the SMTP password of Amazon SES:\n\n{}\n",
         lines.join("\n")
     );
     push_rest(&mut text, count, longest, "destinations");

@@ -13,6 +13,7 @@ use crate::support::run_at_once;
 use crate::support::stores::{OTHERS, Stored, text};
 
 mod killed_runs;
+pub mod smtp_passwords;
 
 const PARAMETER: &str = "/app/aws";
 const DESTINATION: &str =
@@ -351,84 +352,4 @@ fn a_pair_that_does_not_fit_is_refused_before_a_key_is_made() {
         assert!(!(run.stdout + &run.stderr).contains(OTHERS));
         assert_eq!(stored.keys().len(), 1);
     }
-}
-
-const SMTP: &str = "ssm_parameter: { access_key_id: /app/smtp/user, ses_smtp_password: /app/smtp/password, \
-                    ses_region: eu-west-1, region: eu-west-1 }";
-
-/// The SMTP password of Amazon SES, by AWS's published derivation.
-const DERIVATION: &str = r#"
-import base64, hashlib, hmac, sys
-secret, region = sys.argv[1:]
-key = ("AWS4" + secret).encode()
-for message in ("11111111", region, "ses", "aws4_request", "SendRawEmail"):
-    key = hmac.new(key, message.encode(), hashlib.sha256).digest()
-print(base64.b64encode(bytes([4]) + key).decode(), end="")
-"#;
-
-fn derive(secret: &str) -> String {
-    let python = std::process::Command::new("python3").args(["-c", DERIVATION, secret, "eu-west-1"]).output();
-    String::from_utf8(python.unwrap().stdout).unwrap()
-}
-
-/// The same in a file and in a secret of Secrets Manager.
-#[test]
-fn a_file_and_a_secret_get_the_smtp_password() {
-    let identity = age::x25519::Identity::generate();
-    let file = format!(
-        "age: {{ file: smtp.env.age, format: dotenv, recipients: [{}], ses_smtp_password: SMTP_PASSWORD, ses_region: eu-west-1 }}",
-        identity.to_public()
-    );
-    let secret = "secrets_manager: { secret_id: prod/aws, region: eu-west-1, access_key_id: user, \
-                  ses_smtp_password: password, ses_region: eu-west-1 }";
-    let mut stored = Stored::new(&[DESTINATION, secret, &file]);
-    let (id, first) = stored.first();
-    let parameter = json!({"Name": PARAMETER, "Value": text(&id, &first), "Type": "SecureString"});
-    stored.ssm("PutParameter", &parameter);
-    stored.create(&json!({ "user": id, "password": derive(&first), "host": "smtp" }).to_string());
-    let plan = stored.keytide(&["plan"]).file(".github/keytide.yml", stored.committed_policy()).run().stdout;
-    assert_eq!(plan.matches("(the SMTP password of Amazon SES)").count(), 2, "{plan}");
-    stored.until("proposed", &in_parameter);
-    let proposed = stored.github.state()["pulls"].to_string();
-    let said = "In place of the secret access key these get the SMTP password of Amazon SES:";
-    assert!(proposed.contains(said) && proposed.contains(", for `eu-west-1`"), "{proposed}");
-    stored.merge();
-    stored.until("grace", &in_parameter);
-    let (new, new_secret) = in_parameter(&stored);
-    assert_ne!(new, id);
-    let password = derive(&new_secret);
-    let fields: Value = serde_json::from_str(&stored.version("AWSCURRENT").1).unwrap();
-    assert_eq!(fields, json!({ "user": new, "password": password, "host": "smtp" }));
-    let encrypted =
-        STANDARD.decode(stored.github.state()["files"]["smtp.env.age"].as_str().unwrap()).unwrap();
-    let decryptor = age::Decryptor::new(age::armor::ArmoredReader::new(&encrypted[..])).unwrap();
-    let mut shown = String::new();
-    let identities = std::iter::once(&identity as &dyn age::Identity);
-    std::io::Read::read_to_string(&mut decryptor.decrypt(identities).unwrap(), &mut shown).unwrap();
-    assert!(shown.contains(&new) && shown.contains(&format!("SMTP_PASSWORD={password}")), "{}", shown.len());
-    assert!(!shown.contains(&new_secret));
-}
-
-/// A destination gets the SMTP password in place of the secret access key, beside another one with the key itself.
-#[test]
-fn a_destination_gets_the_smtp_password_of_its_region() {
-    let stored = Stored::new(&[DESTINATION, SMTP]);
-    let (id, secret) = stored.first();
-    let put = |name: &str, value: &str| {
-        stored.ssm("PutParameter", &json!({"Name": name, "Value": value, "Type": "SecureString"}));
-    };
-    put(PARAMETER, &text(&id, &secret));
-    put("/app/smtp/user", &id);
-    put("/app/smtp/password", "of the first key");
-    let mut stored = stored;
-    stored.until("proposed", &in_parameter);
-    stored.merge();
-    stored.until("grace", &in_parameter);
-    let (new, new_secret) = in_parameter(&stored);
-    assert_ne!(new, id);
-    let password = parameter_text(&stored, "/app/smtp/password");
-    assert_eq!(parameter_text(&stored, "/app/smtp/user"), new);
-    assert_eq!(derive(&new_secret), password);
-    let shown = stored.github.control("GET", "log", &Value::Null).to_string();
-    assert!(!shown.contains(&password) && !shown.contains(&new_secret));
 }

@@ -13,12 +13,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::leak_search::{Left, secrets, talkative, watched};
+use crate::parameters::smtp_passwords::derive;
+use crate::support::leak_search::{Left, secrets, smtp_passwords, talkative, watched};
 use crate::support::openbao::{Fault, OpenBao, VaultProxy};
 use crate::support::stores::{OTHERS, Stored};
 use crate::support::{Keytide, Ran, run_at_once};
 
 const PATH: &str = "app/aws";
+const FIRST_PASSWORD: &str = "of the first key";
 const PHASES: [&str; 3] = ["proposed", "grace", "soaking"];
 
 /// A user whose credential is in a secret of a server.
@@ -48,11 +50,24 @@ fn printed_policy(stored: &Stored, purpose: &str) -> String {
 
 impl World {
     fn new() -> Self {
+        Self::holding("", |_| {})
+    }
+
+    /// With an SMTP password beside the secret access key.
+    fn with_smtp_password() -> Self {
+        let more = ", ses_smtp_password: smtp, ses_region: eu-west-1";
+        Self::holding(more, |fields| fields["smtp"] = json!(FIRST_PASSWORD))
+    }
+
+    /// With more fields of the destination, and others of the secret.
+    fn holding(more: &str, add_fields: impl FnOnce(&mut Value)) -> Self {
         let bao = OpenBao::start();
         let proxy = VaultProxy::before(&bao);
-        let stored = Stored::new(&[&destination(&proxy.url, "")]);
+        let stored = Stored::new(&[&destination(&proxy.url, more)]);
         let (id, secret) = stored.first();
-        bao.put(PATH, &fields(&id, &secret));
+        let mut fields = fields(&id, &secret);
+        add_fields(&mut fields);
+        bao.put(PATH, &fields);
         let token = bao.token(&(printed_policy(&stored, "rotate") + &printed_policy(&stored, "delete")));
         Self { stored, bao, proxy, token }
     }
@@ -143,7 +158,7 @@ fn a_secret_of_vault_has_a_whole_rotation() {
 /// version. None of it is lost, in a secret that takes only writes that name a version.
 #[test]
 fn a_rollback_restores_the_credential_and_keeps_what_others_wrote() {
-    let mut world = World::new();
+    let mut world = World::with_smtp_password();
     let first = world.stored.first();
     world.until("proposed");
     let edit = |world: &World, name: &str| {
@@ -156,8 +171,9 @@ fn a_rollback_restores_the_credential_and_keeps_what_others_wrote() {
     edit(&world, "b");
     world.stored.merge();
     world.until("grace");
-    let new = world.held().0;
+    let (new, new_secret) = world.held();
     assert_ne!(new, first.0);
+    assert_eq!(world.bao.get(PATH).unwrap().0["smtp"], derive(&new_secret));
     edit(&world, "c");
     world.stored.pass(1);
     let run = world.keytide(&["rollback", "--user", "ci-deployer"]).run();
@@ -166,6 +182,7 @@ fn a_rollback_restores_the_credential_and_keeps_what_others_wrote() {
     assert_eq!(world.held(), first);
     let (fields, _) = world.bao.get(PATH).unwrap();
     assert_eq!((&fields["b"], &fields["c"], &fields["password"]), (&json!(1), &json!(1), &json!(OTHERS)));
+    assert_eq!(fields["smtp"], FIRST_PASSWORD);
 }
 
 /// Another writer is faster at the write itself: another field is kept; another access key stays, and a person is asked.
@@ -201,10 +218,10 @@ fn another_access_key_that_came_in_between_stays() {
 }
 
 /// What a run prints and writes, what it asks AWS and GitHub for, its arguments and its environment hold no secret access
-/// key: Vault alone is given it.
+/// key and no SMTP password: Vault alone is given them.
 #[test]
 fn a_life_with_vault_leaks_no_secret() {
-    let mut world = World::new();
+    let mut world = World::with_smtp_password();
     let (mut left, mut known) = (Left::default(), secrets(&world.stored));
     let (old, _) = world.stored.first();
     for _ in 0..20 {
@@ -213,6 +230,7 @@ fn a_life_with_vault_leaks_no_secret() {
         assert!(!(ran.stdout.clone() + &ran.stderr).contains(&world.token), "the token of Vault was shown");
         world.stored.uses(&world.held());
         known.extend(secrets(&world.stored));
+        known.extend(smtp_passwords(&world.stored, "eu-west-1"));
         if !world.stored.keys().contains_key(&old) {
             left.add_peers(&world.stored);
             return left.holds_none_of(&known);

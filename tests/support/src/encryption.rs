@@ -50,7 +50,8 @@ pub fn destination(value: Value) -> Destination {
 pub fn seal(destination: &Destination, workspace: &mut SealWorkspace) -> Vec<SealedDestination> {
     let sealable = as_sealable(destination).unwrap();
     sealable.check_sealable(workspace).unwrap();
-    let sealed = sealable.seal_credential(&credential(), workspace).unwrap();
+    let derived = destination.smtp_password().map(|smtp| smtp.derive_credential(&credential()));
+    let sealed = sealable.seal_credential(&derived.unwrap_or_else(credential), workspace).unwrap();
     if let Some(kept) = as_file(destination) {
         let file = kept.required_files()[0];
         assert_eq!(kept.inspect_file(&workspace.files[file]).credential_sha256, sealed[0].credential_sha256);

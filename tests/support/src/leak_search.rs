@@ -10,6 +10,8 @@ use std::time::Duration;
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use keytide::destinations::smtp_password::SmtpPassword;
+use keytide::secret::Credential;
 use serde_json::Value;
 
 use super::peers::World;
@@ -169,6 +171,18 @@ impl Home {
             Self::Token => place == ENVIRONMENT || is_authorization,
         }
     }
+}
+
+/// The SMTP passwords of the user's keys in a region.
+pub fn smtp_passwords(world: &World, region: &str) -> BTreeSet<Secret> {
+    let mut secrets = BTreeSet::new();
+    for (id, (text, _)) in world.keys() {
+        let smtp = SmtpPassword { name: String::new(), region: region.to_owned(), is_beside_secret: false };
+        let derived = smtp.derive_credential(&Credential::new(id.as_str(), text));
+        let text = derived.expose_secret().to_owned();
+        secrets.insert(Secret { name: format!("the SMTP password of {id}"), text, home: Home::Store });
+    }
+    secrets
 }
 
 /// The user's keys, the key and the token that keytide itself is given, and the identity that opens SOPS files.
