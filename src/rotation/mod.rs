@@ -26,8 +26,8 @@ pub use journal::{
     StagedKey, StorageKind,
 };
 pub use observation::{
-    BranchTip, DestinationState, KeyState, KeyUse, Observation, ObservedKey, OwnerTag, PullRequest,
-    PullRequestState, RedeployRun, RotationParams, RotationRequest, RunState,
+    BranchTip, DestinationState, KeyMention, KeyState, KeyUse, Observation, ObservedKey, OwnerTag,
+    PullRequest, PullRequestState, RedeployRun, RotationParams, RotationRequest, RunState,
 };
 pub use observed::Observed;
 pub use phase::RotationPhase;

@@ -34,7 +34,7 @@ pub struct Observation {
     pub destinations: Vec<DestinationState>,
     /// The user's keys that the default branch names in clear text, or that another open pull request would publish; with
     /// where.
-    pub key_mentions: Observed<BTreeMap<KeyId, Arc<str>>>,
+    pub key_mentions: Observed<BTreeMap<KeyId, KeyMention>>,
     /// Whether the stop file is on the default branch.
     pub is_stopped: Observed<bool>,
     /// When the workflow of `validate` last succeeded on the default branch.
@@ -229,5 +229,32 @@ impl ObservedKey {
 
     pub fn is_inactive(&self) -> bool {
         self.status == KeyState::Inactive
+    }
+}
+
+/// What names a key in clear text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyMention {
+    /// In words, such as "`deploy.yml` names it".
+    pub place: Arc<str>,
+    /// Only an open pull request does, so that nothing reads the key there yet.
+    pub is_proposed: bool,
+}
+
+impl KeyMention {
+    pub fn proposed(place: &str) -> Self {
+        Self { place: place.into(), is_proposed: true }
+    }
+}
+
+impl From<&str> for KeyMention {
+    fn from(place: &str) -> Self {
+        Self { place: place.into(), is_proposed: false }
+    }
+}
+
+impl From<String> for KeyMention {
+    fn from(place: String) -> Self {
+        place.as_str().into()
     }
 }

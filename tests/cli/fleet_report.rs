@@ -112,6 +112,42 @@ fn merge(files: &[(&str, &str)]) -> Keytide {
     run
 }
 
+/// An exemption of `fleet.yml` matches nothing in most accounts, and is idle if it does in none.
+#[test]
+fn an_exemption_of_the_fleet_is_judged_once() {
+    let idle = json!({"rule": "idle-exemption", "severity": "warning", "user": null, "access_key_id": null,
+        "message": "the exemption of `admin` from orphan-user matches no finding", "help": "Remove the exemption.", "exempted": false,
+        "exemption_reason": null, "location": {"file": "fleet.yml", "line": 9, "column": 5}});
+    let with = |account: &str, findings: Value| {
+        result(account, AT, |result| {
+            good(result);
+            result["findings"] = findings.clone();
+        })
+    };
+    let (first, used, idle) =
+        (with(FIRST, json!([idle])), with(SECOND, json!([])), with(SECOND, json!([idle])));
+    let both = collection(&[FIRST, SECOND]);
+    for (second, warnings) in [(&used, 0), (&idle, 1)] {
+        let run = merge(&[("c.json", &both), ("1.json", &first), ("2.json", second)]).run().exits(0);
+        assert_eq!(run.stdout.matches("matches no finding").count(), warnings, "{}", run.stdout);
+    }
+    let run = merge(&[("c.json", &both), ("1.json", &first)]).run().exits(3);
+    assert!(!run.stdout.contains("matches no finding"), "the other account is not known: {}", run.stdout);
+}
+
+/// A policy file that names no account is for no job, and its repository has not passed.
+#[test]
+fn a_policy_file_without_an_account_is_missing() {
+    let mut collected: Value = serde_json::from_str(&collection(&[FIRST])).unwrap();
+    let line =
+        json!({"name": "acme/web", "id": 3, "state": "collected", "policy": "keytide.yml", "account": null});
+    collected["repositories"].as_array_mut().unwrap().push(line);
+    let files = [("c.json", &*collected.to_string()), ("1.json", &result(FIRST, AT, good))];
+    let run = merge(&files).run().exits(3);
+    let why = "repository acme/web: its policy file names no account, so that no job audits its users";
+    assert!(run.stdout.contains(why), "{}", run.stdout);
+}
+
 /// A page with findings, results that are missing and repositories that were left out.
 pub fn render_sample_page() -> String {
     let (first, second) = (result(FIRST, AT, |_| ()), result(SECOND, AT, good));

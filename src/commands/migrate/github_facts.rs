@@ -9,6 +9,7 @@ use crate::error::CommandError;
 use crate::iam::granted::GrantingAccount;
 use crate::migrate::{KeySecrets, Subject};
 use crate::policy::Policy;
+use crate::sentences::join_words;
 
 /// What GitHub said. An environment can have secrets of its own under the names of the key's: its jobs read those, and the
 /// policy file may not know them.
@@ -69,7 +70,7 @@ impl GithubFacts {
             uses.push(format!(
                 "the environment `{environment}` has {} of its own, which may hold it: the policy file does not name them, \
                  so the jobs that read them stay as they are",
-                names.join(", ")
+                join_words(&names)
             ));
         }
         if self.has_rotation == Ok(true) {

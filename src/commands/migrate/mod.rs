@@ -111,15 +111,28 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
         outcome: ChangesOutcome::Shown,
     };
     plan_retirement(&mut migration, &tree);
+    let settings = entry.rotation.as_ref().unwrap_or(&policy.rotation);
+    propose_or_write(context, arguments, settings, &tree, &mut migration)?;
+    Ok(deliver(context, role, &migration))
+}
+
+/// Does with the changes what the options ask for.
+fn propose_or_write(
+    context: &Context<'_>,
+    arguments: &MigrateArgs,
+    settings: &RotationPolicy,
+    tree: &WorkTree,
+    migration: &mut Migration,
+) -> Result<(), CommandError> {
     if arguments.pull_request && !migration.planned.changed.is_empty() {
-        propose(context, &tree, entry.rotation.as_ref().unwrap_or(&policy.rotation), &mut migration);
+        propose(context, tree, settings, migration);
     }
     context.progress.end();
     if arguments.write {
-        write_changes(&tree, &migration)?;
+        write_changes(tree, migration)?;
         migration.outcome = ChangesOutcome::Written;
     }
-    Ok(deliver(context, role, &migration))
+    Ok(())
 }
 
 fn find_entry<'p>(policy: &'p Policy, user: &str) -> Result<&'p UserPolicy, CommandError> {

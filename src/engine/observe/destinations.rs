@@ -1,7 +1,6 @@
 //! What the destinations hold, and which of the user's keys the repository's files still name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use globset::GlobSet;
 use jiff::Timestamp;
@@ -13,14 +12,16 @@ use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, ForeignChang
 use crate::repository::WORKFLOW_FOLDER;
 use crate::repository::text_encoding::decode_text;
 use crate::rotation::{
-    DestinationSnapshot, DestinationState, Fingerprint, KeyId, Observed, OpenRotation, StorageKind, ids,
+    DestinationSnapshot, DestinationState, Fingerprint, KeyId, KeyMention, Observed, OpenRotation,
+    StorageKind, ids,
 };
+use crate::sentences::join_words;
 
 /// How many of the files that name a key are shown.
 const MAX_SHOWN_FILES: usize = 3;
 
 /// What names a key, by the key.
-type KeyMentions = BTreeMap<KeyId, Arc<str>>;
+type KeyMentions = BTreeMap<KeyId, KeyMention>;
 
 /// The third read.
 pub struct DestinationsObserved {
@@ -188,7 +189,7 @@ async fn find_key_mentions(
             }
             for key in keys {
                 let what = format!("pull request #{} would bring it back", change.number);
-                found.entry(key).or_insert_with(|| what.into());
+                found.entry(key).or_insert_with(|| KeyMention::proposed(&what));
             }
         }
     }
@@ -340,11 +341,8 @@ fn describe_naming_files(paths: &BTreeSet<String>) -> String {
     if paths.len() > MAX_SHOWN_FILES {
         shown.push(format!("{} more files", paths.len() - MAX_SHOWN_FILES));
     }
-    match (shown.pop(), &shown[..]) {
-        (Some(last), []) => format!("{last} names it"),
-        (Some(last), first) => format!("{} and {last} name it", first.join(", ")),
-        (None, _) => String::new(),
-    }
+    let verb = if shown.len() == 1 { "names" } else { "name" };
+    format!("{} {verb} it", join_words(&shown))
 }
 
 fn rotation_keys(rotation: &OpenRotation) -> impl Iterator<Item = &KeyId> {

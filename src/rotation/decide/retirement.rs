@@ -97,11 +97,8 @@ pub fn retire_key(
 /// Something names a key that is inactive already: what reads it there does not work, and only a person knows which of the
 /// two is wrong.
 fn block_named_key(case: &Situation<'_>, rotation: &OpenRotation, id: &KeyId) -> Option<StepDecision> {
-    let named = match case.is_referenced(id) {
-        Ok(named) => named?,
-        // When the key was deactivated, no destination of a retirement had one
-        Err(_) => format!("a credential is in `{}`", case.destination_with_credential(rotation)?),
-    };
+    // When the key was deactivated, nothing named it, and no destination of a retirement held a credential
+    let named = case.find_reader(rotation, id)?;
     let rollback = case.command("rollback");
     let help = if rotation.retires {
         format!("what reads the key there does not work: take it out, or bring the key back: {rollback}")

@@ -235,7 +235,7 @@ impl<'a> Situation<'a> {
         let mentions =
             mentions.map_err(|why| UnknownFact(format!("the files could not be searched: {why}")))?;
         if let Some(what) = mentions.get(key) {
-            return Ok(Some(what.to_string()));
+            return Ok(Some(what.place.to_string()));
         }
         // Last, because a destination that is known to hold the key is the better reason
         match unclear {
@@ -244,11 +244,16 @@ impl<'a> Situation<'a> {
         }
     }
 
-    /// A destination of a retirement that holds a credential, whosever it is.
-    pub fn destination_with_credential(&self, rotation: &OpenRotation) -> Option<&'a DestinationId> {
-        let held =
-            self.seen.destinations.iter().find(|place| matches!(place.fingerprint.known(), Some(Some(_))));
-        held.map(|place| &place.id).filter(|_| rotation.retires)
+    /// What names a key now, and not only after the merge of a pull request; for a retirement also a destination that holds a
+    /// credential, whosever it is.
+    pub fn find_reader(&self, rotation: &OpenRotation, key: &KeyId) -> Option<String> {
+        let mention = self.seen.key_mentions.known().and_then(|mentions| mentions.get(key));
+        if let Some(mention) = mention.filter(|mention| !mention.is_proposed) {
+            return Some(mention.place.to_string());
+        }
+        let mut destinations = self.seen.destinations.iter().filter(|_| rotation.retires);
+        let held = destinations.find(|place| matches!(place.fingerprint.known(), Some(Some(_))));
+        held.map(|place| format!("a credential is in `{}`", place.id))
     }
 
     /// The key of a rotation that no run can end: the old one no longer exists, and the new key does not either or is

@@ -112,7 +112,7 @@ fn an_environment_in_place_of_a_branch_is_said() {
     let world = World::with(&[(WORKFLOW, DEPLOY), (POLICY, USERS)]);
     let run = migrate(&world, &[]);
     let note = "note: jobs of the environment `production` read the key from the repository's secrets, if the environment has \
-                no secrets of these names itself, which is not known (there is no GitHub token";
+                no secrets of these names itself, which is not known (no GitHub token";
     assert!(run.stdout.contains(note), "{}", run.stdout);
     assert!(run.stdout.contains("trusts `environment:production` and no branch"), "{}", run.stdout);
     assert!(run.stdout.contains(" trusts:\n  environment:production\n"), "{}", run.stdout);
