@@ -15,7 +15,7 @@ use crate::destinations::encryption::{FreshKey, PublicKey, SealedPayload};
 use crate::iam::{KeyRecord, LastUse, UserRecord};
 use crate::policy::{Destination, NotifyIssue};
 use crate::rotation::pull_request::PullRequestText;
-use crate::rotation::{Fingerprint, JournalEntry, KeyState, PullRequest, RunState};
+use crate::rotation::{Fingerprint, Journal, JournalEntry, KeyState, PullRequest, RunState};
 use crate::secret::{Credential, DataKey};
 
 pub type BackendResult<T> = Result<T, BackendError>;
@@ -117,6 +117,18 @@ pub struct JournalChain {
     pub entries: Vec<(CommitId, Arc<JournalEntry>)>,
     /// Why it is not a chain of keytide's entries.
     pub fault: Option<String>,
+}
+
+impl JournalChain {
+    /// The journal that the chain is. What is no chain of keytide's is a fault of the journal.
+    pub fn to_journal(&self, user: &str) -> Journal {
+        let entries = self.entries.iter().map(|(commit, entry)| (&**commit, &**entry));
+        let mut journal = Journal::from_chain(user, entries);
+        if let Some(fault) = &self.fault {
+            journal.fault.get_or_insert_with(|| fault.clone());
+        }
+        journal
+    }
 }
 
 /// The new credential, encrypted.

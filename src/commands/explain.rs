@@ -1,10 +1,12 @@
-//! `keytide explain`: prints what a rule means, why it exists, how to fix its findings, and which controls it covers.
+//! `keytide explain`: prints what a rule means, why it exists, how to fix its findings, and which controls it covers; or what
+//! a phase of a rotation means.
 
 use std::fmt::Write;
 
 use crate::error::CommandError;
 use crate::policy::{PolicySource, presets, read_policy, suggest_name};
 use crate::repository::FileContent;
+use crate::rotation::RotationPhase;
 use crate::rules::{self, Rule};
 use crate::text_style::TextStyle;
 
@@ -18,7 +20,10 @@ pub fn run(topic: Option<&str>, style: TextStyle) -> Result<String, CommandError
         Some("policy") => Ok(FULL_POLICY.to_owned()),
         Some(name) => match rules::find_rule(name) {
             Some(rule) => Ok(explain_rule(rule, style)),
-            None => Err(unknown_rule(name)),
+            None => match RotationPhase::ALL.into_iter().find(|phase| phase.name() == name) {
+                Some(phase) => Ok(explain_phase(phase, style)),
+                None => Err(unknown_rule(name)),
+            },
         },
     }
 }
@@ -26,6 +31,14 @@ pub fn run(topic: Option<&str>, style: TextStyle) -> Result<String, CommandError
 fn unknown_rule(name: &str) -> CommandError {
     let names: Vec<&str> = rules::ALL_RULES.iter().map(|rule| rule.rule_meta().name).collect();
     CommandError::invalid(format!("no rule is named `{name}`")).with_help(suggest_name(name, &names))
+}
+
+fn explain_phase(phase: RotationPhase, style: TextStyle) -> String {
+    let mut out = format!("{} (a phase of a rotation)\n\n", phase.name());
+    out.push_str(&labelled(style, "Means: ", phase.describe()));
+    let next = "`keytide plan` says what the rotation waits for, and what you can do; docs/runbook.md has all phases";
+    out.push_str(&labelled(style, "Next: ", next));
+    out
 }
 
 fn list_rules(style: TextStyle) -> String {

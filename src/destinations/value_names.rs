@@ -1,11 +1,37 @@
 //! Lists what a destination calls the values of a credential: two, or three with an SMTP password beside the secret access
 //! key.
 
+#[cfg(feature = "seal")]
+use super::encryption::SealError;
+#[cfg(feature = "seal")]
+use crate::secret::Credential;
+
 /// The names, in the order of [`crate::secret::Credential::expose_values`].
 pub fn list_names<'a>(id: &'a str, secret: &'a str, smtp_password: Option<&'a String>) -> Vec<&'a str> {
     let mut names = vec![id, secret];
     names.extend(smtp_password.map(String::as_str));
     names
+}
+
+/// Each place of a destination, in the order of its names, with the value that comes there.
+///
+/// # Errors
+/// The credential was not derived for this destination: a value would be left as it was.
+#[cfg(feature = "seal")]
+pub fn pair_values<P>(
+    places: impl IntoIterator<Item = P, IntoIter: ExactSizeIterator>,
+    credential: &Credential,
+) -> Result<Vec<(P, &str)>, SealError> {
+    let (places, values) = (places.into_iter(), credential.expose_values());
+    if places.len() != values.len() {
+        let what =
+            format!("it has places for {} values, and the credential has {}", places.len(), values.len());
+        return Err(SealError::outside_files(
+            what,
+            "this is a fault of keytide; report it with the destination's entry",
+        ));
+    }
+    Ok(places.zip(values).collect())
 }
 
 /// Whether two values have one name, as `is_same` compares names.

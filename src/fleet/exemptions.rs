@@ -63,6 +63,11 @@ mod tests {
     }
 
     #[test]
+    fn the_rules_have_these_names() {
+        assert!([IDLE, EXPIRED].iter().all(|name| crate::rules::find_rule(name).is_some()));
+    }
+
+    #[test]
     fn an_exemption_is_judged_once_for_all_accounts() {
         let (idle, both): (&[&str], &[&str]) = (&[IDLE], &[IDLE, EXPIRED, "orphan-user"]);
         assert_eq!(lift(&[both, both], true), [EXPIRED, IDLE]);

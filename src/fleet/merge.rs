@@ -168,6 +168,8 @@ impl FleetMerger {
         self.choose_inputs(now);
         self.drop_older_divisions();
         let mut merged = Merged { missing: self.report_missing(), ..Merged::default() };
+        // Without a collection other accounts may exist
+        let is_whole = !self.is_one_job && self.collection.is_some() && merged.missing.accounts.is_empty();
         if let Some(collection) = self.collection.take() {
             if !collection.complete && collection.faults.is_empty() {
                 self.add_fault("collection", "it says that policy files are missing in it".to_owned());
@@ -177,7 +179,6 @@ impl FleetMerger {
         for result in std::mem::take(&mut self.results).into_values() {
             merged.add_result(result);
         }
-        let is_whole = !self.is_one_job && merged.missing.accounts.is_empty();
         let accounts = merged.accounts.values_mut().map(|line| &mut line.details.findings);
         merged.findings.extend(lift_exemption_findings(accounts, is_whole));
         merged.finish(now, fail_on, (self.faults, self.remarks))

@@ -20,7 +20,7 @@ pub struct ObjectCache {
     pub(super) ancestors: RefCell<HashSet<(String, String)>>,
 }
 
-/// Access key IDs, each with the path of a file that names it.
+/// Access key IDs, each with the paths of the files that name it.
 pub type NamedKeys = BTreeMap<String, BTreeSet<String>>;
 
 /// The parts of a commit that are used.

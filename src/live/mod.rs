@@ -113,6 +113,7 @@ impl LiveBackend {
     }
 
     /// Names the account whose journals are read; AWS is not called.
+    #[must_use]
     pub fn with_account_id(mut self, account: &str) -> Self {
         account.clone_into(&mut self.account);
         self

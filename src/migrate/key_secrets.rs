@@ -96,9 +96,15 @@ impl KeySecrets {
         secrets
     }
 
-    /// The names of the secrets that hold the user's key.
-    pub fn list_names(&self) -> BTreeSet<String> {
-        self.own.iter().map(|secret| secret.name.clone()).collect()
+    /// The names of the user's secrets of the repository of which the policy file says nothing in an environment.
+    pub fn list_names_outside(&self, environment: &str) -> BTreeSet<String> {
+        let mut names: BTreeSet<String> = self.list_inherited().collect();
+        for secret in self.own.iter().chain(&self.others) {
+            if is_same(secret.environment.as_deref(), Some(environment)) {
+                names.remove(&secret.name);
+            }
+        }
+        names
     }
 
     pub fn is_empty(&self) -> bool {

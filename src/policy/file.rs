@@ -295,11 +295,11 @@ pub enum WebhookFormat {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Destination {
-    /// Two values of a file encrypted with SOPS.
+    /// Values of a file encrypted with SOPS.
     Sops(WithSmtp<SopsDestination>),
     /// A whole file encrypted with age.
     Age(WithSmtp<AgeDestination>),
-    /// Two items of a SealedSecret.
+    /// Items of a SealedSecret.
     SealedSecret(WithSmtp<SealedSecret>),
     /// Two secrets of a GitHub repository, environment or organization, or one that holds both as JSON.
     GithubSecret(WithSmtp<GithubSecret>),

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, NO_PAD, STANDARD_NO_PAD};
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 
 use super::key_id::{LENGTH, PREFIXES};
-use super::scan::{KeyMaterial, Scanner};
+use super::scan::{KeyMaterial, Scanner, prefix_anchors};
 use super::text_encoding::decode_text;
 
 /// Base64 that may end in the middle of a byte.
@@ -24,19 +24,9 @@ pub fn list_named_keys(scanner: &Scanner, bytes: &[u8]) -> BTreeSet<String> {
             keys.extend(text.get(at..at + LENGTH).and_then(parse_id));
         }
     }
-    let mut joined: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    // In both alphabets of Base64
-    for byte in &mut joined {
-        *byte = match *byte {
-            b'-' => b'+',
-            b'_' => b'/',
-            other => other,
-        };
-    }
-    for prefix in PREFIXES {
-        for skipped in 0..3 {
-            add_encoded_keys(&joined, prefix, skipped, &mut keys);
-        }
+    let joined = join_lines(&text);
+    for (anchor, before) in prefix_anchors() {
+        add_encoded_keys(&joined, &anchor, before, &mut keys);
     }
     for found in scanner.scan(&text).matches {
         if let KeyMaterial::KeyId(id) = found.material {
@@ -51,24 +41,36 @@ fn parse_id(bytes: &[u8]) -> Option<String> {
     if is_id { String::from_utf8(bytes.to_vec()).ok() } else { None }
 }
 
-/// Adds the IDs in Base64 that begin behind `skipped` bytes of a group of three, in a text without blanks.
-fn add_encoded_keys(text: &[u8], prefix: &str, skipped: usize, keys: &mut BTreeSet<String>) {
-    let encoded = STANDARD_NO_PAD.encode([&[0; 2][..skipped], prefix.as_bytes()].concat());
-    // The characters at both ends also hold bits of the bytes beside the prefix
-    let known = (skipped * 8).div_ceil(6)..(skipped + prefix.len()) * 8 / 6;
-    let Some(pattern) = encoded.get(known.clone()) else { return };
-    for at in memchr::memmem::find_iter(text, pattern.as_bytes()) {
-        let Some(start) = at.checked_sub(known.start) else { continue };
-        let length = ((skipped + LENGTH) * 8).div_ceil(6);
-        let Some(group) = text.get(start..start + length) else { continue };
-        let decoded = LENIENT.decode(group).unwrap_or_default();
-        let id = decoded.get(skipped..skipped + LENGTH).and_then(parse_id);
-        keys.extend(id.filter(|id| id.starts_with(prefix)));
+/// A text without blanks, in the first alphabet of Base64.
+fn join_lines(text: &[u8]) -> Vec<u8> {
+    let mut joined = Vec::with_capacity(text.len());
+    for byte in text.iter().filter(|byte| !byte.is_ascii_whitespace()) {
+        joined.push(match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => *other,
+        });
+    }
+    joined
+}
+
+/// Adds the IDs in Base64 whose encoding has an anchor; see [`prefix_anchors`]. `before`: how many characters of the anchor's
+/// group come before it.
+fn add_encoded_keys(text: &[u8], anchor: &str, before: usize, keys: &mut BTreeSet<String>) {
+    // The bytes of the group before the ID
+    let skipped = before * 6 / 8;
+    let length = ((skipped + LENGTH) * 8).div_ceil(6);
+    for at in memchr::memmem::find_iter(text, anchor.as_bytes()) {
+        let group = at.checked_sub(before).and_then(|start| text.get(start..start + length));
+        let decoded = group.and_then(|group| LENIENT.decode(group).ok()).unwrap_or_default();
+        keys.extend(decoded.get(skipped..skipped + LENGTH).and_then(parse_id));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD_NO_PAD;
+
     use super::*;
 
     #[test]

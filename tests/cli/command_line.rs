@@ -55,6 +55,11 @@ fn explain_knows_every_rule() {
         text.contains("Controls: CIS AWS 7.0 2.12, CIS AWS Database Services 1.0 2.7, CIS AWS 6.0 2.13, CIS AWS 5.0 1.13,"),
         "{text}"
     );
+    let text = Keytide::new(&["explain", "grace"]).run().exits(0).stdout;
+    assert!(
+        text.starts_with("grace (a phase of a rotation)\n\nMeans: All destinations hold the new key;"),
+        "{text}"
+    );
     let run = Keytide::new(&["explain", "key-agee"]).run().exits(2);
     assert!(run.stderr.contains("did you mean `key-age`?"), "{}", run.stderr);
     assert_eq!(

@@ -133,6 +133,8 @@ fn an_exemption_of_the_fleet_is_judged_once() {
     }
     let run = merge(&[("c.json", &both), ("1.json", &first)]).run().exits(3);
     assert!(!run.stdout.contains("matches no finding"), "the other account is not known: {}", run.stdout);
+    let run = merge(&[("1.json", &first)]).run();
+    assert!(!run.stdout.contains("matches no finding"), "the accounts are not known: {}", run.stdout);
 }
 
 /// A policy file that names no account is for no job, and its repository has not passed.

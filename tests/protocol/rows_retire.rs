@@ -2,7 +2,8 @@
 
 use keytide::rotation::decide::DecisionTable;
 use keytide::rotation::{
-    JournalEvent, KeyState, Observation, Observed, ObservedKey, RotationPhase, RotationStep, StepDecision,
+    JournalEvent, KeyMention, KeyState, Observation, Observed, ObservedKey, RotationPhase, RotationStep,
+    StepDecision,
 };
 
 use crate::rows::{active, inactive};
@@ -135,11 +136,19 @@ fn it_soaks_and_is_deleted() {
     let delete = RotationStep::Delete { key: OLD.into() };
     assert_eq!(step(&bare(&soaked(), vec![inactive(OLD)])), (RotationPhase::Soaking, delete));
     let waits = (RotationPhase::Soaking, RotationStep::Wait);
-    assert_eq!(step(&named(bare(&soaked(), vec![inactive(OLD)]))), waits);
     let used = key(OLD, KeyState::Inactive, used(days(2), "s3"));
     assert_eq!(step(&bare(&soaked(), vec![used])), waits);
     let early = announced(days(20)).then(days(6), JournalEvent::InactiveSince { key: OLD.into() });
     assert_eq!(step(&bare(&early, vec![inactive(OLD)])), waits);
+    // What reads the key does not work, so that is said at once; a pull request only keeps the key
+    for story in [early, soaked()] {
+        let named = step(&named(bare(&story, vec![inactive(OLD)])));
+        assert_eq!(named, (RotationPhase::Blocked, RotationStep::Wait));
+        let mut proposed = bare(&story, vec![inactive(OLD)]);
+        let mention = KeyMention::proposed("pull request #1 would bring it back");
+        proposed.key_mentions = Observed::Known([(OLD.into(), mention)].into());
+        assert_eq!(step(&proposed), waits);
+    }
     let over = RotationStep::NoteDeleted { key: OLD.into() };
     assert_eq!(step(&bare(&soaked(), vec![])), (RotationPhase::Soaking, over));
     let done = soaked().then(days(1), JournalEvent::Deleted { key: OLD.into() });

@@ -35,10 +35,11 @@ pub enum Story {
     /// grace period.
     Parameter,
     ParameterBack,
-    /// The same with a parameter for each half, which no request writes at once; the one that is rolled back has a third
-    /// parameter for an SMTP password.
+    /// The same with a parameter for each half, which no request writes at once.
     Pair,
     PairBack,
+    /// The same with the SMTP password as a third parameter.
+    TripleBack,
     /// The same in Vault, where a write names the version that it replaces.
     Vault,
     VaultBack,
@@ -58,7 +59,7 @@ pub enum Story {
 }
 
 impl Story {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Merge,
         Self::Close,
         Self::Conflict,
@@ -72,6 +73,7 @@ impl Story {
         Self::ParameterBack,
         Self::Pair,
         Self::PairBack,
+        Self::TripleBack,
         Self::Vault,
         Self::VaultBack,
         Self::Retire,
@@ -96,7 +98,7 @@ impl Story {
     }
 
     pub fn is_pair(self) -> bool {
-        matches!(self, Self::Pair | Self::PairBack)
+        matches!(self, Self::Pair | Self::PairBack | Self::TripleBack)
     }
 
     /// The phase in which a person asks for a rollback.
@@ -107,6 +109,7 @@ impl Story {
             | Self::VersionedBack
             | Self::ParameterBack
             | Self::PairBack
+            | Self::TripleBack
             | Self::VaultBack
             | Self::DeployBack
             | Self::FirstBack
@@ -137,8 +140,8 @@ impl Telling {
             Story::First => SampleStores::Sealed,
             Story::FirstClose | Story::FirstBack => SampleStores::None,
             Story::Parameter | Story::ParameterBack => SampleStores::Parameter,
-            Story::Pair => SampleStores::ParameterPair,
-            Story::PairBack => SampleStores::ParameterTriple,
+            Story::Pair | Story::PairBack => SampleStores::ParameterPair,
+            Story::TripleBack => SampleStores::ParameterTriple,
             Story::Vault | Story::VaultBack => SampleStores::Vault,
             _ => SampleStores::Sealed,
         };

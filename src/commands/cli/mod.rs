@@ -105,10 +105,10 @@ pub enum Command {
     /// Collects the policy files of all repositories, audits each account once for all of them, and merges the results.
     /// The jobs of a workflow do the work; nothing is kept but their files.
     Fleet(FleetArgs),
-    /// Explain a rule; without a name, list all rules
+    /// Explain a rule or a phase of a rotation; without a name, list all rules
     Explain {
-        /// The name of a rule, or `policy` for a policy file with all fields
-        #[arg(value_name = "RULE")]
+        /// The name of a rule or of a phase, or `policy` for a policy file with all fields
+        #[arg(value_name = "NAME")]
         topic: Option<String>,
     },
     /// Print the JSON Schema of the policy file

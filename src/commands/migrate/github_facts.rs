@@ -9,6 +9,8 @@ use crate::error::CommandError;
 use crate::iam::granted::GrantingAccount;
 use crate::migrate::{KeySecrets, Subject};
 use crate::policy::Policy;
+#[cfg(feature = "online")]
+use crate::ports::{BackendResult, JournalChain};
 use crate::sentences::join_words;
 
 /// What GitHub said. An environment can have secrets of its own under the names of the key's: its jobs read those, and the
@@ -24,6 +26,7 @@ pub struct GithubFacts {
 
 /// The user that GitHub's journals are asked about.
 #[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "online"), expect(dead_code, reason = "without network support no one is asked"))]
 pub struct AskedUser<'a> {
     name: &'a str,
     /// The account of its keys, twelve digits, if it is known.
@@ -46,18 +49,17 @@ impl GithubFacts {
         planned: &PlannedFiles,
         secrets: &KeySecrets,
     ) -> Self {
-        let mut environments = BTreeSet::new();
+        let mut environments = BTreeMap::new();
         for subject in &planned.subjects {
-            if let Subject::Environment(name) = subject
-                && !secrets.is_in_environment(name)
-            {
-                environments.insert(name.clone());
+            let Subject::Environment(environment) = subject else { continue };
+            let names = secrets.list_names_outside(environment);
+            if !names.is_empty() {
+                environments.insert(environment.clone(), names);
             }
         }
-        let names = secrets.list_names();
-        ask_github(context, user, &environments, &names).unwrap_or_else(|CommandError { message, .. }| Self {
+        ask_github(context, user, &environments).unwrap_or_else(|CommandError { message, .. }| Self {
             unlisted: BTreeMap::new(),
-            unread: environments.into_iter().map(|name| (name, message.clone())).collect(),
+            unread: environments.into_keys().map(|name| (name, message.clone())).collect(),
             has_rotation: Err(message),
         })
     }
@@ -86,41 +88,43 @@ impl GithubFacts {
 fn ask_github(
     context: &Context<'_>,
     user: AskedUser<'_>,
-    environments: &BTreeSet<String>,
-    names: &BTreeSet<String>,
+    environments: &BTreeMap<String, BTreeSet<String>>,
 ) -> Result<GithubFacts, CommandError> {
     use crate::commands::{connection, rotation::connect_github};
     use crate::ports::JournalStore as _;
-    use crate::rotation::Journal;
     connection::run_async(context, async {
         let backend = connect_github(context).await?.with_account_id(user.account.unwrap_or_default());
         let (mut unlisted, mut unread) = (BTreeMap::new(), BTreeMap::new());
-        for environment in environments {
+        for (environment, names) in environments {
             match backend.list_environment_secrets(environment, names).await {
                 Ok(own) if own.is_empty() => {}
                 Ok(own) => drop(unlisted.insert(environment.clone(), own)),
                 Err(failure) => drop(unread.insert(environment.clone(), failure.to_string())),
             }
         }
-        let has_rotation = match backend.read_chain(user.name).await {
-            _ if user.account.is_none() => Err("the account is not known".to_owned()),
-            Ok(chain) => {
-                let entries = chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry));
-                let open = Journal::from_chain(user.name, entries).open;
-                Ok(open.is_some_and(|rotation| !rotation.retires))
-            }
-            Err(failure) => Err(failure.to_string()),
+        let has_rotation = match user.account {
+            Some(_) => find_rotation(backend.read_chain(user.name).await, user.name),
+            None => Err("the account is not known".to_owned()),
         };
         Ok(GithubFacts { unlisted, unread, has_rotation })
     })?
+}
+
+/// Whether a rotation is under way, by the chain of the user's journal.
+#[cfg(feature = "online")]
+fn find_rotation(chain: BackendResult<JournalChain>, user: &str) -> Result<bool, String> {
+    let journal = chain.map_err(|failure| failure.to_string())?.to_journal(user);
+    match journal.fault {
+        Some(fault) => Err(format!("the journal is broken: {fault}")),
+        None => Ok(journal.open.is_some_and(|rotation| !rotation.retires)),
+    }
 }
 
 #[cfg(not(feature = "online"))]
 fn ask_github(
     _: &Context<'_>,
     _: AskedUser<'_>,
-    _: &BTreeSet<String>,
-    _: &BTreeSet<String>,
+    _: &BTreeMap<String, BTreeSet<String>>,
 ) -> Result<GithubFacts, CommandError> {
     Err(CommandError::environment("this keytide was built without network support"))
 }

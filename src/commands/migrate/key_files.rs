@@ -9,39 +9,50 @@ use crate::migrate::KeySecrets;
 use crate::repository::{
     FileContent, KeyMaterial, ManagedKeys, ScannedFile, Scanner, is_workflow, list_named_keys,
 };
+use crate::system::files;
 use crate::system::scan_files::scan_items;
 use crate::system::worktree::WorkTree;
+
+/// The largest file that is searched, as for a retirement.
+const MAX_FILE_BYTES: usize = 100 * 1024 * 1024;
 
 /// Lists the tracked files that keep a user's key from being retired, each with the reason. `keys`: the IDs, if they are known.
 pub fn list_files_with_key(tree: &WorkTree, user: &str, keys: Option<&BTreeSet<String>>) -> Vec<String> {
     let (listing, scanner) = (tree.list_tracked_files(), Scanner::new());
     let scan = scan_items(&scanner, &listing.items);
-    let (mut files, mut explained) = (Vec::new(), BTreeSet::new());
+    let (mut uses, mut explained) = (Vec::new(), BTreeSet::new());
     for file in &scan.found {
         if let Some(text) = explain_file(file, keys) {
             explained.insert(&*file.file);
-            files.push(text);
+            uses.push(text);
         }
     }
-    for item in listing.items.iter().filter(|item| !explained.contains(&*item.shown)) {
+    let keys = keys.into_iter().flatten().collect::<BTreeSet<&String>>();
+    for item in listing.items.iter().filter(|item| !keys.is_empty() && !explained.contains(&*item.shown)) {
         // As a retirement looks for them: also for what a scan for leaks takes for a sample
-        if let FileContent::Bytes(bytes) = tree.read_content(&item.path)
-            && keys.is_some_and(|keys| !keys.is_disjoint(&list_named_keys(&scanner, &bytes)))
-        {
-            files.push(format!("{} names the key", item.shown));
+        match files::read_plain(&item.path, MAX_FILE_BYTES) {
+            Ok(bytes) => {
+                if list_named_keys(&scanner, &bytes).iter().any(|key| keys.contains(key)) {
+                    uses.push(format!("{} names the key", item.shown));
+                }
+            }
+            Err(reason) if reason.is_absent() => {}
+            Err(reason) => {
+                uses.push(format!("{} may name the key, and cannot be read: {reason}", item.shown));
+            }
         }
     }
     let absent = listing.absent + listing.left_out + scan.absent + scan.left_out;
     if absent > 0 {
-        files.push(format!(
+        uses.push(format!(
             "{absent} tracked files, or folders of them, are not in the working tree and may name the key: check them out"
         ));
     }
-    files.extend(explain_managed_keys(&find_keys_in_worktree(tree), user));
+    uses.extend(explain_managed_keys(&find_keys_in_worktree(tree), user));
     for (file, reason) in scan.faults.iter().chain(&listing.faults) {
-        files.push(format!("{file} may name the key, and cannot be read: {reason}"));
+        uses.push(format!("{file} may name the key, and cannot be read: {reason}"));
     }
-    files
+    uses
 }
 
 /// Lists Dependabot's configuration files that read a secret of the key's names: Dependabot has secrets of its own, and no

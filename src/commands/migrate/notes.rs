@@ -83,14 +83,14 @@ fn note_environments(planned: &PlannedFiles, secrets: &KeySecrets, github: &Gith
     for subject in &planned.subjects {
         let Subject::Environment(name) = subject else { continue };
         if !secrets.is_in_environment(name) {
-            let unless = github.unread.get(name).map_or_else(String::new, |reason| {
+            let own = github.unread.get(name).map_or_else(String::new, |reason| {
                 format!(
-                    ", if the environment has no secrets of these names itself, which is not known ({reason}): look there before \
-                     you merge the change"
+                    " Whether the environment has secrets of these names itself, which they would read instead, is not known \
+                     ({reason}): look there before you merge the change."
                 )
             });
             notes.push(format!(
-                "jobs of the environment `{name}` read the key from the repository's secrets{unless}. The role trusts \
+                "jobs of the environment `{name}` read the key from the repository's secrets.{own} The role trusts \
                  `environment:{name}` and no branch, so limit the branches of that environment; a job of another \
                  environment gets no role"
             ));

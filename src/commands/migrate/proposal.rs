@@ -11,7 +11,7 @@ use crate::sanitize::{escape_issue_text as clean, escape_line, markdown_code};
 /// The pull request of a migration. `rotation`: the settings that name its labels and reviewers.
 pub fn render_proposal(migration: &Migration, rotation: &RotationPolicy) -> PullRequestText {
     render_to_fit(|longest| PullRequestText {
-        title: escape_line(&title(migration)),
+        title: escape_line(&render_title(migration)),
         body: render_body(migration, longest),
         labels: rotation.labels.clone(),
         reviewers: rotation.reviewers.clone(),
@@ -23,7 +23,7 @@ fn only_retires(migration: &Migration) -> bool {
     migration.retires && migration.planned.changed.iter().all(|file| file.path == migration.policy_file)
 }
 
-fn title(migration: &Migration) -> String {
+fn render_title(migration: &Migration) -> String {
     if only_retires(migration) {
         format!("Retire the access key of {}", migration.user)
     } else {

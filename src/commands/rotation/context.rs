@@ -115,8 +115,7 @@ impl RunContext {
 
     /// Reads the journal of a user.
     pub async fn read_journal(&self, user: &str) -> Result<Journal, BackendError> {
-        let chain = self.backend.read_chain(user).await?;
-        Ok(Journal::from_chain(user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry))))
+        Ok(self.backend.read_chain(user).await?.to_journal(user))
     }
 }
 

@@ -88,7 +88,7 @@ impl StoreClient<LiveBackend> for GithubSecret {
 
 impl LiveBackend {
     /// A secret without its value, which GitHub never returns; `None`: there is none.
-    async fn get_secret(&self, folder: &str, name: &str) -> BackendResult<Option<Value>> {
+    pub(crate) async fn get_secret(&self, folder: &str, name: &str) -> BackendResult<Option<Value>> {
         match self.api.get_json(&format!("{folder}/{}", encode_segment(name))).await {
             Ok(secret) => Ok(Some(secret)),
             Err(GithubError { outcome: ErrorKind::NotFound, .. }) => Ok(None),
@@ -98,7 +98,7 @@ impl LiveBackend {
 
     /// Makes sure that a secret that GitHub does not find does not exist: it says the same of a repository, an organization
     /// or an environment that the token may not see.
-    async fn ensure_secrets_visible(&self, folder: &str) -> BackendResult<()> {
+    pub(crate) async fn ensure_secrets_visible(&self, folder: &str) -> BackendResult<()> {
         // GitHub shows this key for every place that can have secrets
         match self.api.get_json(&format!("{folder}/public-key")).await {
             Ok(key) => text_at(&key, "/key_id").map(drop),

@@ -11,6 +11,7 @@ use crate::destinations::encryption::{
     Recipient, SealDestination, SealError, SealWorkspace, SealedDestination, SealedPayload,
 };
 use crate::destinations::plaintext::render_credential;
+use crate::destinations::value_names::pair_values;
 use crate::policy::file::GithubSecret;
 use crate::secret::Credential;
 
@@ -76,7 +77,7 @@ impl SealDestination for GithubSecret {
             return Ok(vec![sealed]);
         }
         // The ID as well: GitHub takes the value of a secret in this form only.
-        for (name, value) in self.secret_names().into_iter().zip(credential.expose_values()) {
+        for (name, value) in pair_values(self.secret_names(), credential)? {
             sealed.payloads.push(self.encrypt_value(&key, name, value.as_bytes())?);
         }
         Ok(vec![sealed])

@@ -19,6 +19,7 @@ use crate::destinations::encryption::{
     Recipient, SealDestination, SealError, SealWorkspace, SealedDestination,
 };
 use crate::destinations::sealed_file::inspect_sealed_file;
+use crate::destinations::value_names::pair_values;
 use crate::policy::file::SealedSecret;
 use crate::secret::Credential;
 use crate::yaml::edit::apply_edits;
@@ -44,8 +45,8 @@ impl SealDestination for SealedSecret {
         let (_, key) = self.load_certificate(workspace)?;
         let tree = self.parse_manifest(self.manifest_text(workspace)?)?;
         let mut texts = Vec::new();
-        for ((_, label), value) in self.find_items(&tree)?.iter().zip(credential.expose_values()) {
-            let text = encrypt_item(&key, label, value.as_bytes());
+        for ((_, label), value) in pair_values(self.find_items(&tree)?, credential)? {
+            let text = encrypt_item(&key, &label, value.as_bytes());
             texts.push(text.ok_or_else(|| SealError::encryption_failed(&self.file.0))?);
         }
         self.write_items(&texts, credential.access_key_id(), workspace)

@@ -35,7 +35,7 @@ impl DestinationKind for SealedSecret {
     }
 
     fn summary(&self) -> &'static str {
-        "two items of a SealedSecret"
+        "items of a SealedSecret"
     }
 
     fn journal_kind() -> JournalKind {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::scalar::FilePath;
 
-/// Two items of a SealedSecret.
+/// Items of a SealedSecret.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SealedSecret {

@@ -1,7 +1,7 @@
 //! The destination `secrets_manager`: a secret of AWS Secrets Manager that holds a JSON object, two of whose fields are the
 //! credential. AWS encrypts it.
 //!
-//! Other fields belong to others: only the two values change, and no message quotes the text. The name of a version that
+//! Other fields belong to others: only the credential's values change, and no message quotes the text. The name of a version that
 //! keytide creates is made of the credential and of the version that it was merged onto. A repeated request is therefore
 //! harmless, and the credential of a version is known without reading its value.
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::super::encryption::SealError;
+use super::super::value_names::pair_values;
 use super::cipher::{decrypt_value, encrypt_value, is_encrypted};
 use super::document::{SopsDocument, SopsLeaf};
 use super::keys::{needs_data_key, replace_wrapped_key};
@@ -77,7 +78,7 @@ impl EditTarget<'_> {
         key: &DataKey,
     ) -> Result<Vec<String>, SealError> {
         let mut ciphertexts = Vec::new();
-        for (place, value) in self.places.iter().zip(credential.expose_values()) {
+        for (place, value) in pair_values(&self.places, credential)? {
             ciphertexts.push(self.encrypt_at(*place, value, key)?);
         }
         Ok(ciphertexts)
@@ -188,6 +189,9 @@ impl EditTarget<'_> {
         key: &DataKey,
     ) -> Result<Vec<Zeroizing<Vec<u8>>>, SealError> {
         let mut values = Vec::new();
+        if ciphertexts.len() != self.places.len() {
+            return Err(SealError::secret_is_gone(self.file, "it was staged with another number of values"));
+        }
         for (place, text) in self.places.iter().zip(ciphertexts) {
             values.push(self.decrypt_at(*place, text, key)?);
         }

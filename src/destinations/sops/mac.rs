@@ -76,7 +76,7 @@ pub struct UnreadableLeaf<'a> {
     pub why: &'static str,
 }
 
-/// The MAC of a document. The credential's two values count as `new` where it is given, else as what they hold;
+/// The MAC of a document. The credential's values count as `new` where it is given, else as what they hold;
 /// without a data key no other value may be encrypted.
 pub fn compute_mac<'a>(
     document: &'a SopsDocument,

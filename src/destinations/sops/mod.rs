@@ -56,7 +56,7 @@ impl DestinationKind for SopsDestination {
     }
 
     fn summary(&self) -> &'static str {
-        "two values of a file encrypted with SOPS"
+        "values of a file encrypted with SOPS"
     }
 
     fn journal_kind() -> JournalKind {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::destinations::value_names::list_names;
 use crate::policy::scalar::FilePath;
 
-/// Two values of a file encrypted with SOPS.
+/// Values of a file encrypted with SOPS.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[serde(rename = "Sops")]

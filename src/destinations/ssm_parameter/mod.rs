@@ -41,7 +41,7 @@ impl DestinationKind for SsmParameter {
     }
 
     fn summary(&self) -> &'static str {
-        "a SecureString parameter of AWS Systems Manager that holds JSON, or two parameters"
+        "a SecureString parameter of AWS Systems Manager that holds JSON, or one for each value"
     }
 
     fn journal_kind() -> JournalKind {

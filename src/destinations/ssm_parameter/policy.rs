@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A parameter of AWS Systems Manager, a SecureString that holds JSON; or two parameters, one for each half.
+/// A parameter of AWS Systems Manager, a SecureString that holds JSON; or a parameter for each value.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SsmParameter {

@@ -121,7 +121,8 @@ impl LiveBackend {
         builder.build().map_err(|error| match &vault.ca_certificate {
             // reqwest reads the certificates only now
             Some(file) => {
-                vault.refuse(&format!("a certificate in `{}` is broken", file.0), "commit it again")
+                let what = format!("a certificate in `{}` cannot be used: {}", file.0, error.without_url());
+                vault.refuse(&what, "replace it by the authority's certificate in PEM format")
             }
             None => BackendError::new(ErrorKind::Rejected, error.without_url().to_string()),
         })

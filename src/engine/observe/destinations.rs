@@ -338,8 +338,10 @@ async fn keys_named_in_file(
 
 fn describe_naming_files(paths: &BTreeSet<String>) -> String {
     let mut shown: Vec<String> = paths.iter().take(MAX_SHOWN_FILES).map(|path| format!("`{path}`")).collect();
-    if paths.len() > MAX_SHOWN_FILES {
-        shown.push(format!("{} more files", paths.len() - MAX_SHOWN_FILES));
+    match paths.len().saturating_sub(MAX_SHOWN_FILES) {
+        0 => {}
+        1 => shown.push("1 more file".to_owned()),
+        more => shown.push(format!("{more} more files")),
     }
     let verb = if shown.len() == 1 { "names" } else { "name" };
     format!("{} {verb} it", join_words(&shown))

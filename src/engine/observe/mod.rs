@@ -109,16 +109,7 @@ async fn read_stop_file(world: &impl Backend, head: Result<&str, &BackendError>)
 }
 
 async fn read_journal(world: &impl Backend, task: &UserRotation) -> Observed<Journal> {
-    let chain = match world.read_chain(&task.user).await {
-        Ok(chain) => chain,
-        Err(why) => return Observed::unknown(why.to_string()),
-    };
-    let mut journal =
-        Journal::from_chain(&task.user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry)));
-    if let Some(fault) = chain.fault {
-        journal.fault.get_or_insert(fault);
-    }
-    Observed::Known(journal)
+    Observed::from(world.read_chain(&task.user).await.map(|chain| chain.to_journal(&task.user)))
 }
 
 /// Compares the open rotation with the default branch. One that differs makes the journal untrusted; one that could not

@@ -19,6 +19,7 @@ use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+pub use self::base64_ids::prefix_anchors;
 use self::key_material::RawMatch;
 pub use self::key_material::{KeyMatch, KeyMaterial};
 use self::search_window::SearchRegions;

@@ -100,15 +100,23 @@ fn block_named_key(case: &Situation<'_>, rotation: &OpenRotation, id: &KeyId) ->
     // When the key was deactivated, nothing named it, and no destination of a retirement held a credential
     let named = case.find_reader(rotation, id)?;
     let rollback = case.command("rollback");
-    let help = if rotation.retires {
-        format!("what reads the key there does not work: take it out, or bring the key back: {rollback}")
-    } else if rotation.is_old(id) {
-        format!("what reads the key there does not work: write the new key there, or go back: {rollback}")
-    } else {
-        "what reads the key there does not work: write the old key there".to_owned()
+    let what = match &rotation.old {
+        _ if rotation.retires => format!("take it out, or bring the key back: {rollback}"),
+        Some(old) if old != id => format!("write {old} there"),
+        Some(_) if case.must_stay_out(id) => {
+            format!(
+                "write the new key there; to activate the compromised key all the same: {}",
+                case.forced_rollback()
+            )
+        }
+        Some(_) => format!("write the new key there, or go back: {rollback}"),
+        None => "take it out".to_owned(),
     };
-    let why = format!("{named}, and {id} is inactive");
-    Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(help))
+    let why = format!("{named}, and key {id} is inactive");
+    Some(
+        StepDecision::wait(RotationPhase::Blocked, why)
+            .with_help(format!("what reads the key there does not work: {what}")),
+    )
 }
 
 /// A soaking key is active again: a person decides, and the soak starts anew. A list may be late, so one list that shows

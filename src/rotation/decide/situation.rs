@@ -244,15 +244,18 @@ impl<'a> Situation<'a> {
         }
     }
 
-    /// What names a key now, and not only after the merge of a pull request; for a retirement also a destination that holds a
-    /// credential, whosever it is.
+    /// What is known to name a key now, and not only after the merge of a pull request; for a retirement also a destination that
+    /// holds a credential, whosever it is. For what is unknown the guards wait.
     pub fn find_reader(&self, rotation: &OpenRotation, key: &KeyId) -> Option<String> {
         let mention = self.seen.key_mentions.known().and_then(|mentions| mentions.get(key));
         if let Some(mention) = mention.filter(|mention| !mention.is_proposed) {
             return Some(mention.place.to_string());
         }
-        let mut destinations = self.seen.destinations.iter().filter(|_| rotation.retires);
-        let held = destinations.find(|place| matches!(place.fingerprint.known(), Some(Some(_))));
+        if !rotation.retires {
+            return None;
+        }
+        let held =
+            self.seen.destinations.iter().find(|place| matches!(place.fingerprint.known(), Some(Some(_))));
         held.map(|place| format!("a credential is in `{}`", place.id))
     }
 

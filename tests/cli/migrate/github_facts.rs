@@ -30,8 +30,8 @@ fn an_environment_with_secrets_of_its_own_keeps_its_jobs() {
     let life = begin(&workflow);
     let github = &life.world.github;
     let said = life.command(&life.check_out(), &MIGRATE).stdout;
-    let unknown = "read the key from the repository's secrets, if the environment has no secrets of these names itself, \
-                   which is not known (GitHub shows no such environment to the token)";
+    let unknown = "Whether the environment has secrets of these names itself, which they would read instead, is not known \
+                   (GitHub shows no `repos/acme/app/environments/production` to this token";
     assert!(said.contains(unknown), "{said}");
 
     github.control("POST", "environment", &json!({ "name": "production" }));

@@ -111,8 +111,8 @@ fn a_name_that_is_not_utf_8_is_said() {
 fn an_environment_in_place_of_a_branch_is_said() {
     let world = World::with(&[(WORKFLOW, DEPLOY), (POLICY, USERS)]);
     let run = migrate(&world, &[]);
-    let note = "note: jobs of the environment `production` read the key from the repository's secrets, if the environment has \
-                no secrets of these names itself, which is not known (no GitHub token";
+    let note = "note: jobs of the environment `production` read the key from the repository's secrets. Whether the \
+                environment has secrets of these names itself, which they would read instead, is not known (no GitHub token";
     assert!(run.stdout.contains(note), "{}", run.stdout);
     assert!(run.stdout.contains("trusts `environment:production` and no branch"), "{}", run.stdout);
     assert!(run.stdout.contains(" trusts:\n  environment:production\n"), "{}", run.stdout);
