@@ -20,8 +20,15 @@ pub struct GithubFacts {
     pub unlisted: BTreeMap<String, BTreeSet<String>>,
     /// The environments of which that is not known, with the reason.
     pub unread: BTreeMap<String, String>,
-    /// Whether a rotation of the user's key is under way; the reason where that is not known.
-    pub has_rotation: Result<bool, String>,
+    pub rotation: FoundRotation,
+}
+
+/// Whether a rotation of the user's key is under way.
+pub enum FoundRotation {
+    None,
+    UnderWay,
+    /// With the reason.
+    Unknown(String),
 }
 
 /// The user that GitHub's journals are asked about.
@@ -60,7 +67,7 @@ impl GithubFacts {
         ask_github(context, user, &environments).unwrap_or_else(|CommandError { message, .. }| Self {
             unlisted: BTreeMap::new(),
             unread: environments.into_keys().map(|name| (name, message.clone())).collect(),
-            has_rotation: Err(message),
+            rotation: FoundRotation::Unknown(message),
         })
     }
 
@@ -75,7 +82,7 @@ impl GithubFacts {
                 join_words(&names)
             ));
         }
-        if self.has_rotation == Ok(true) {
+        if matches!(self.rotation, FoundRotation::UnderWay) {
             uses.push(format!(
                 "a rotation of the key is under way: end it first; `keytide plan --user {user}` says what it waits for"
             ));
@@ -102,21 +109,25 @@ fn ask_github(
                 Err(failure) => drop(unread.insert(environment.clone(), failure.to_string())),
             }
         }
-        let has_rotation = match user.account {
+        let rotation = match user.account {
             Some(_) => find_rotation(backend.read_chain(user.name).await, user.name),
-            None => Err("the account is not known".to_owned()),
+            None => FoundRotation::Unknown("the account is not known".to_owned()),
         };
-        Ok(GithubFacts { unlisted, unread, has_rotation })
+        Ok(GithubFacts { unlisted, unread, rotation })
     })?
 }
 
-/// Whether a rotation is under way, by the chain of the user's journal.
+/// Looks for a rotation that is under way in the chain of the user's journal.
 #[cfg(feature = "online")]
-fn find_rotation(chain: BackendResult<JournalChain>, user: &str) -> Result<bool, String> {
-    let journal = chain.map_err(|failure| failure.to_string())?.to_journal(user);
-    match journal.fault {
-        Some(fault) => Err(format!("the journal is broken: {fault}")),
-        None => Ok(journal.open.is_some_and(|rotation| !rotation.retires)),
+fn find_rotation(chain: BackendResult<JournalChain>, user: &str) -> FoundRotation {
+    let journal = match chain {
+        Ok(chain) => chain.to_journal(user),
+        Err(failure) => return FoundRotation::Unknown(failure.to_string()),
+    };
+    match (journal.fault, journal.open) {
+        (Some(fault), _) => FoundRotation::Unknown(format!("the journal is broken: {fault}")),
+        (None, Some(rotation)) if !rotation.retires => FoundRotation::UnderWay,
+        (None, _) => FoundRotation::None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::facts::RemoteFacts;
 use super::files::PlannedFiles;
-use super::github_facts::GithubFacts;
+use super::github_facts::{FoundRotation, GithubFacts};
 use crate::error::CommandError;
 use crate::migrate::{KeySecrets, Subject};
 
@@ -15,7 +15,7 @@ pub fn list_notes(
 ) -> Vec<String> {
     let mut notes = note_workflows(planned, facts);
     notes.extend(note_environments(planned, secrets, github));
-    if let Err(reason) = &github.has_rotation {
+    if let FoundRotation::Unknown(reason) = &github.rotation {
         notes.push(format!(
             "whether a rotation of the key is under way is not known ({reason}): if there is one, end it before the key is \
              retired"

@@ -112,7 +112,7 @@ fn block_named_key(case: &Situation<'_>, rotation: &OpenRotation, id: &KeyId) ->
         Some(_) => format!("write the new key there, or go back: {rollback}"),
         None => "take it out".to_owned(),
     };
-    let why = format!("{named}, and key {id} is inactive");
+    let why = format!("key {id} is inactive, and {named}");
     Some(
         StepDecision::wait(RotationPhase::Blocked, why)
             .with_help(format!("what reads the key there does not work: {what}")),

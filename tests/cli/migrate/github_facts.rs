@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::command::read;
 use super::life::{DEPLOY, Life, WORKFLOW};
+use crate::forged_journals::{entry, write_journal};
 use crate::support::peers::{POLICY, USER, rotation_field};
 
 const USERS: &str = "\
@@ -61,4 +62,15 @@ fn a_rotation_under_way_ends_before_the_key_is_retired() {
     assert!(said.contains(&under_way), "{said}");
     assert_eq!(read(&checkout, POLICY), USERS, "{said}");
     assert!(read(&checkout, WORKFLOW).contains("role-to-assume"), "{said}");
+}
+
+/// A journal that is no journal of keytide's says nothing of a rotation.
+#[test]
+fn a_broken_journal_is_said() {
+    let life = begin(DEPLOY);
+    let heartbeat = |minute| entry(minute, json!({ "event": "heartbeat" }));
+    write_journal(&life.world, USER, &[heartbeat(30), heartbeat(1)]);
+    let said = life.command(&life.check_out(), &MIGRATE).stdout;
+    let unknown = "whether a rotation of the key is under way is not known (the journal is broken: ";
+    assert!(said.contains(unknown), "{said}");
 }

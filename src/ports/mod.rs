@@ -5,8 +5,9 @@
 //! and its error says whether the request was not applied or whether that is unknown.
 #![expect(async_fn_in_trait, reason = "one thread: no future is sent anywhere")]
 
+mod error;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -18,48 +19,13 @@ use crate::rotation::pull_request::PullRequestText;
 use crate::rotation::{Fingerprint, Journal, JournalEntry, KeyState, PullRequest, RunState};
 use crate::secret::{Credential, DataKey};
 
-pub type BackendResult<T> = Result<T, BackendError>;
+pub use error::{BackendError, BackendResult, ErrorKind};
 
 /// The name of a commit.
 pub type CommitId = Arc<str>;
 
 /// Files by their path; `None` deletes one.
 pub type FileChanges = BTreeMap<String, Option<Vec<u8>>>;
-
-/// Why a request did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackendError {
-    pub kind: ErrorKind,
-    /// What happened, in half a sentence; it may quote the service.
-    pub message: String,
-}
-
-/// What is known of a request that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// It was not applied; a later attempt may succeed.
-    NotApplied,
-    /// It was not applied, and repeating it will not help.
-    Rejected,
-    /// It was not applied, because another writer was first.
-    Conflict,
-    /// It was not applied, because its object does not exist.
-    NotFound,
-    /// It was applied, or it was not, or it will be.
-    Indeterminate,
-}
-
-impl BackendError {
-    pub fn new(outcome: ErrorKind, what: impl Into<String>) -> Self {
-        Self { kind: outcome, message: what.into() }
-    }
-}
-
-impl fmt::Display for BackendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
 
 /// IAM, read. All may be repeated.
 pub trait IamRead {
