@@ -24,6 +24,7 @@ pub struct GithubFacts {
 }
 
 /// Whether a rotation of the user's key is under way.
+#[cfg_attr(not(feature = "online"), expect(dead_code, reason = "without network support no one is asked"))]
 pub enum FoundRotation {
     None,
     UnderWay,
