@@ -112,7 +112,7 @@ fn a_secret_that_keeps_a_key_is_deleted_by_the_commands_of_the_help() {
     let report = world.keytide(&["rotate"]).run().exits(1).json();
     assert_eq!(rotation_field(&report, "phase"), "blocked", "{report:#}");
     assert!(
-        rotation_field(&report, "why").starts_with("a credential is in GitHub Actions secrets"),
+        rotation_field(&report, "why").contains("is inactive, and a credential is in GitHub Actions secrets"),
         "{report:#}"
     );
     secret["value"] = Value::Null;
