@@ -66,7 +66,7 @@ impl KeySecrets {
         read_secrets(text, self.context)
     }
 
-    /// The name whose value a text is; see [`find_sole_secret`].
+    /// The name whose value a text is; see `find_sole_secret`.
     pub fn find_sole(&self, text: &str) -> Option<String> {
         find_sole_secret(text, self.context)
     }

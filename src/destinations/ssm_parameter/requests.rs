@@ -23,9 +23,9 @@ pub trait ParameterStore {
     /// The texts of all versions that the store keeps, newest first.
     async fn list_texts(&self, parameter: &SsmParameter, name: &str) -> BackendResult<Vec<ParameterVersion>>;
     /// Writes a version, and returns its number. May be repeated. A write that may not replace a parameter is
-    /// [`ErrorKind::Conflict`] where one exists.
+    /// [`crate::ports::ErrorKind::Conflict`] where one exists.
     async fn put(&self, parameter: &SsmParameter, write: &ParameterWrite<'_>) -> BackendResult<u64>;
-    /// May be repeated; a parameter that does not exist is [`ErrorKind::NotFound`].
+    /// May be repeated; a parameter that does not exist is [`crate::ports::ErrorKind::NotFound`].
     async fn delete(&self, parameter: &SsmParameter, name: &str) -> BackendResult<()>;
 }
 
