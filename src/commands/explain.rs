@@ -18,19 +18,22 @@ pub fn run(topic: Option<&str>, style: TextStyle) -> Result<String, CommandError
     match topic {
         None => Ok(list_rules(style)),
         Some("policy") => Ok(FULL_POLICY.to_owned()),
-        Some(name) => match rules::find_rule(name) {
-            Some(rule) => Ok(explain_rule(rule, style)),
-            None => match RotationPhase::ALL.into_iter().find(|phase| phase.name() == name) {
-                Some(phase) => Ok(explain_phase(phase, style)),
-                None => Err(unknown_rule(name)),
-            },
-        },
+        Some(name) => explain_name(name, style),
     }
 }
 
-fn unknown_rule(name: &str) -> CommandError {
-    let names: Vec<&str> = rules::ALL_RULES.iter().map(|rule| rule.rule_meta().name).collect();
-    CommandError::invalid(format!("no rule is named `{name}`")).with_help(suggest_name(name, &names))
+fn explain_name(name: &str, style: TextStyle) -> Result<String, CommandError> {
+    if let Some(rule) = rules::find_rule(name) {
+        return Ok(explain_rule(rule, style));
+    }
+    let phase = RotationPhase::ALL.into_iter().find(|phase| phase.name() == name);
+    phase.map(|phase| explain_phase(phase, style)).ok_or_else(|| unknown_name(name))
+}
+
+fn unknown_name(name: &str) -> CommandError {
+    let mut names: Vec<&str> = rules::ALL_RULES.iter().map(|rule| rule.rule_meta().name).collect();
+    names.extend(RotationPhase::ALL.map(RotationPhase::name));
+    CommandError::invalid(format!("no rule or phase is named `{name}`")).with_help(suggest_name(name, &names))
 }
 
 fn explain_phase(phase: RotationPhase, style: TextStyle) -> String {

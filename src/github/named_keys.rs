@@ -12,14 +12,12 @@ use super::contents::{MAX_BYTES, partial_list, unusable_file};
 use super::objects::{NamedKeys, TreeEntry};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind};
-use crate::repository::{Scanner, list_named_keys};
+use crate::repository::{MAX_SEARCHED_BYTES, Scanner, list_named_keys};
 use crate::system::git_objects::ObjectReader;
 use crate::system::worktree::WorkTree;
 
 /// How many files are read from GitHub. A workflow's token has a thousand requests an hour.
 const MAX_REQUESTED: usize = 200;
-/// The largest file that is read from a clone; GitHub takes none that is larger.
-const MAX_LOCAL_BYTES: u64 = 100 * 1024 * 1024;
 
 /// The length of a name in a repository that names objects by SHA-1; the others use SHA-256.
 const SHA1_DIGITS: usize = 40;
@@ -84,18 +82,18 @@ impl LiveBackend {
 
 /// `None`: the clone does not have the file, has something else under its name, or Git does not work there; GitHub is asked.
 fn read_object(objects: &mut ObjectReader, path: &str, entry: &TreeEntry) -> BackendResult<Option<Vec<u8>>> {
-    if entry.size > MAX_LOCAL_BYTES {
+    if entry.size > MAX_SEARCHED_BYTES as u64 {
         return Err(unusable_file(path, "too large"));
     }
     let read = objects.read_object(&entry.sha, |content, _| {
         let mut bytes = Vec::new();
-        content.take(MAX_LOCAL_BYTES).read_to_end(&mut bytes).map(|_| bytes)
+        content.take(MAX_SEARCHED_BYTES as u64).read_to_end(&mut bytes).map(|_| bytes)
     });
     Ok(read.unwrap_or_default().filter(|bytes| is_content_of(&entry.sha, bytes)))
 }
 
 /// Whether a file has this content, by the digest that Git names it with. Git itself does not look when it reads one, and
-/// whoever writes to the clone could hide a key from the search.
+/// another program that writes to the clone could hide a key from the search.
 fn is_content_of(sha: &str, bytes: &[u8]) -> bool {
     let algorithm =
         if sha.len() == SHA1_DIGITS { &digest::SHA1_FOR_LEGACY_USE_ONLY } else { &digest::SHA256 };

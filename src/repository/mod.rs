@@ -31,7 +31,7 @@ pub use lock_file::{
     LOCK_FOLDER, LockFile, LockFileError, LockedDestination, STOP_FILE, escape_user_name,
     escaped_user_from_path, lock_file_path,
 };
-pub use named_keys::list_named_keys;
+pub use named_keys::{MAX_SEARCHED_BYTES, list_named_keys};
 pub use placeholder::{Placeholder, PlaceholderKind, find_placeholders, is_set_up_file};
 pub use scan::{Cursor, KeyMatch, KeyMaterial, MAX_MATCHES, ScanResult, Scanner, WINDOW_MARGIN};
 pub use static_keys::{

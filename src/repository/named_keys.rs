@@ -10,6 +10,9 @@ use super::key_id::{LENGTH, PREFIXES};
 use super::scan::{KeyMaterial, Scanner, prefix_anchors};
 use super::text_encoding::decode_text;
 
+/// The largest file that is searched for the key of a retirement or a migration; GitHub takes none that is larger.
+pub const MAX_SEARCHED_BYTES: usize = 100 * 1024 * 1024;
+
 /// Base64 that may end in the middle of a byte.
 const LENIENT: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));

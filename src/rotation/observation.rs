@@ -236,25 +236,25 @@ impl ObservedKey {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyMention {
     /// In words, such as "`deploy.yml` names it".
-    pub place: Arc<str>,
+    pub text: Arc<str>,
     /// Only an open pull request does, so that nothing reads the key there yet.
     pub is_proposed: bool,
 }
 
 impl KeyMention {
-    pub fn proposed(place: &str) -> Self {
-        Self { place: place.into(), is_proposed: true }
+    pub fn proposed(text: &str) -> Self {
+        Self { text: text.into(), is_proposed: true }
     }
 }
 
 impl From<&str> for KeyMention {
-    fn from(place: &str) -> Self {
-        Self { place: place.into(), is_proposed: false }
+    fn from(text: &str) -> Self {
+        Self { text: text.into(), is_proposed: false }
     }
 }
 
 impl From<String> for KeyMention {
-    fn from(place: String) -> Self {
-        place.as_str().into()
+    fn from(text: String) -> Self {
+        text.as_str().into()
     }
 }

@@ -96,7 +96,7 @@ impl Finding {
 mod tests {
     use super::*;
 
-    /// Whoever can write a journal chooses the reasons in it: an address in one is no link.
+    /// A person who can write a journal chooses the reasons in it: an address in one is no link.
     #[test]
     fn the_address_in_a_quoted_reason_is_no_page() {
         let reason = "held: see; pull request: https://forged.example/1";

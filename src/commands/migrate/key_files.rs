@@ -7,49 +7,31 @@ use std::path::Path;
 use crate::commands::terraform_files::find_keys_in_worktree;
 use crate::migrate::KeySecrets;
 use crate::repository::{
-    FileContent, KeyMaterial, ManagedKeys, ScannedFile, Scanner, is_workflow, list_named_keys,
+    FileContent, KeyMaterial, MAX_SEARCHED_BYTES, ManagedKeys, Scanner, is_workflow, list_named_keys,
+    scan_file,
 };
 use crate::system::files;
-use crate::system::scan_files::scan_items;
+use crate::system::listing::ScanItem;
 use crate::system::worktree::WorkTree;
-
-/// The largest file that is searched, as for a retirement.
-const MAX_FILE_BYTES: usize = 100 * 1024 * 1024;
 
 /// Lists the tracked files that keep a user's key from being retired, each with the reason. `keys`: the IDs, if they are known.
 pub fn list_files_with_key(tree: &WorkTree, user: &str, keys: Option<&BTreeSet<String>>) -> Vec<String> {
     let (listing, scanner) = (tree.list_tracked_files(), Scanner::new());
-    let scan = scan_items(&scanner, &listing.items);
-    let (mut uses, mut explained) = (Vec::new(), BTreeSet::new());
-    for file in &scan.found {
-        if let Some(text) = explain_file(file, keys) {
-            explained.insert(&*file.file);
-            uses.push(text);
+    let (mut uses, mut absent) = (Vec::new(), listing.absent + listing.left_out);
+    for ScanItem { shown, path, .. } in &listing.items {
+        match files::read_plain(path, MAX_SEARCHED_BYTES) {
+            Ok(bytes) => uses.extend(explain_file(&scanner, shown, &bytes, keys)),
+            Err(reason) if reason.is_absent() => absent += 1,
+            Err(reason) => uses.push(format!("{shown} may name the key, and cannot be read: {reason}")),
         }
     }
-    let keys = keys.into_iter().flatten().collect::<BTreeSet<&String>>();
-    for item in listing.items.iter().filter(|item| !keys.is_empty() && !explained.contains(&*item.shown)) {
-        // As a retirement looks for them: also for what a scan for leaks takes for a sample
-        match files::read_plain(&item.path, MAX_FILE_BYTES) {
-            Ok(bytes) => {
-                if list_named_keys(&scanner, &bytes).iter().any(|key| keys.contains(key)) {
-                    uses.push(format!("{} names the key", item.shown));
-                }
-            }
-            Err(reason) if reason.is_absent() => {}
-            Err(reason) => {
-                uses.push(format!("{} may name the key, and cannot be read: {reason}", item.shown));
-            }
-        }
-    }
-    let absent = listing.absent + listing.left_out + scan.absent + scan.left_out;
     if absent > 0 {
         uses.push(format!(
             "{absent} tracked files, or folders of them, are not in the working tree and may name the key: check them out"
         ));
     }
     uses.extend(explain_managed_keys(&find_keys_in_worktree(tree), user));
-    for (file, reason) in scan.faults.iter().chain(&listing.faults) {
+    for (file, reason) in &listing.faults {
         uses.push(format!("{file} may name the key, and cannot be read: {reason}"));
     }
     uses
@@ -78,24 +60,35 @@ pub fn list_dependabot_files(tree: &WorkTree, secrets: &KeySecrets) -> Vec<Strin
 }
 
 /// The key by its ID, else the first place at which another CI service passes a key, whose secrets are not known here.
-fn explain_file(file: &ScannedFile, keys: Option<&BTreeSet<String>>) -> Option<String> {
-    for found in &file.matches {
-        let id = match &found.material {
-            KeyMaterial::KeyId(id) => id,
-            KeyMaterial::Secret { beside: Some(id), .. } => id,
-            KeyMaterial::Secret { beside: None, .. } => continue,
-        };
-        if keys.is_some_and(|keys| keys.contains(id.as_str())) {
-            return Some(format!("{}:{}:{} names the key", file.file, found.at.line, found.at.column));
+fn explain_file(
+    scanner: &Scanner,
+    shown: &str,
+    bytes: &[u8],
+    keys: Option<&BTreeSet<String>>,
+) -> Option<String> {
+    let file = scan_file(scanner, shown, bytes);
+    if let Some(keys) = keys {
+        for found in &file.matches {
+            let id = match &found.material {
+                KeyMaterial::KeyId(id) | KeyMaterial::Secret { beside: Some(id), .. } => id,
+                KeyMaterial::Secret { beside: None, .. } => continue,
+            };
+            if keys.contains(id.as_str()) {
+                return Some(format!("{shown}:{}:{} names the key", found.at.line, found.at.column));
+            }
+        }
+        // As a retirement looks for it: also what a scan for leaks takes for a sample, which has no position
+        if !keys.is_disjoint(&list_named_keys(scanner, bytes)) {
+            return Some(format!("{shown} names the key"));
         }
     }
     // Those of GitHub are what is migrated
-    if is_workflow(&file.file) {
+    if is_workflow(shown) {
         return None;
     }
     let passed = file.static_keys.first()?;
     let (line, column) = (passed.at.line, passed.at.column);
-    Some(format!("{}:{line}:{column} may use it: it passes an access key of AWS", file.file))
+    Some(format!("{shown}:{line}:{column} may use it: it passes an access key of AWS"))
 }
 
 fn explain_managed_keys(managed: &ManagedKeys, user: &str) -> Vec<String> {

@@ -235,7 +235,7 @@ impl<'a> Situation<'a> {
         let mentions =
             mentions.map_err(|why| UnknownFact(format!("the files could not be searched: {why}")))?;
         if let Some(what) = mentions.get(key) {
-            return Ok(Some(what.place.to_string()));
+            return Ok(Some(what.text.to_string()));
         }
         // Last, because a destination that is known to hold the key is the better reason
         match unclear {
@@ -249,7 +249,7 @@ impl<'a> Situation<'a> {
     pub fn find_reader(&self, rotation: &OpenRotation, key: &KeyId) -> Option<String> {
         let mention = self.seen.key_mentions.known().and_then(|mentions| mentions.get(key));
         if let Some(mention) = mention.filter(|mention| !mention.is_proposed) {
-            return Some(mention.place.to_string());
+            return Some(mention.text.to_string());
         }
         if !rotation.retires {
             return None;

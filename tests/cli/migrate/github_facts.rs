@@ -2,20 +2,11 @@
 
 use serde_json::json;
 
-use super::command::read;
+use super::command::{USERS, read};
 use super::life::{DEPLOY, Life, WORKFLOW};
 use crate::forged_journals::{entry, write_journal};
 use crate::support::peers::{POLICY, USER, rotation_field};
 
-const USERS: &str = "\
-version: 1
-account: \"123456789012\"
-users:
-  - name: ci-deployer
-    rotation: {}
-    destinations:
-      - github_secret: { repository: acme/app, access_key_id: AWS_ACCESS_KEY_ID, secret_access_key: AWS_SECRET_ACCESS_KEY }
-";
 const MIGRATE: [&str; 4] = ["migrate", "--user", USER, "--write"];
 
 fn begin(workflow: &str) -> Life {
