@@ -49,7 +49,7 @@ fn clash(
     let shape = life.world.shape();
     if seen.lock().unwrap().insert(format!("{:?} {shape}", command.progress)) {
         life.world.pass(1);
-        life.live_on();
+        life.live_on(|_| false);
     }
     let made = actions(life.world).iter().filter(|action| *action == "CreateAccessKey").count();
     assert_eq!(made, usize::from(command.phase == "proposed"), "{shape}");

@@ -38,7 +38,7 @@ fn until(world: &mut World, phase: &str, days: usize, works: bool) -> Value {
         if works {
             world.work();
         }
-        world.pass(25);
+        world.wait(&report["rotations"][0]);
     }
     panic!("never {phase}: {phases:#?}");
 }

@@ -20,7 +20,7 @@ fn whole_lives_at_a_github_that_others_wrote() {
                 let report = life.go_on();
                 assert_eq!(report["rotations"][0]["phase"], "proposed", "{report:#}");
                 assert_eq!(life.world.github.state()["pulls"][0]["labels"], json!(["security"]));
-                life.live_on();
+                life.live_on(|_| false);
                 assert_eq!(life.world.keys().contains_key(OLD), story != Story::Merged);
             });
         }

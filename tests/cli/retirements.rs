@@ -44,7 +44,7 @@ fn until(world: &mut World, phase: &str, days: usize) -> Value {
         if rotation_field(&report, "phase") == phase {
             return report;
         }
-        world.pass(25);
+        world.wait(&report["rotations"][0]);
     }
     panic!("never {phase}: {phases:#?}");
 }

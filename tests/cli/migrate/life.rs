@@ -180,20 +180,23 @@ impl Life {
         answer["served"] == true
     }
 
-    /// A run a day until a phase, with the workflow let in after each; the reasons of the days.
+    /// Runs until a phase, whenever keytide says that it is worth to look again, with the workflow let in after each; the
+    /// days that it took.
     #[track_caller]
-    fn until(&mut self, phase: &str, days: usize) -> Vec<String> {
+    fn until(&mut self, phase: &str, days: i64) -> i64 {
+        let begun = self.world.now;
         let mut reasons = Vec::new();
-        for _ in 0..days {
+        loop {
             let report = self.world.rotate();
             self.works();
-            reasons.push(rotation_field(&report, "why").to_owned());
+            let passed = self.world.now.duration_since(begun).as_hours() / 24;
             if rotation_field(&report, "phase") == phase {
-                return reasons;
+                return passed;
             }
-            self.world.pass(24);
+            reasons.push(rotation_field(&report, "why").to_owned());
+            assert!(passed < days, "never {phase}: {reasons:#?}");
+            self.world.wait(&report["rotations"][0]);
         }
-        panic!("never {phase}: {reasons:#?}");
     }
 }
 
@@ -205,19 +208,19 @@ fn a_repository_with_a_key_ends_without_one() {
     life.migrate();
     life.works();
     // The secrets are still there: whoever reads them could use the key.
-    for _ in 0..8 {
+    for _ in 0..3 {
         let report = life.world.rotate();
         assert!(rotation_field(&report, "why").contains("AWS_ACCESS_KEY_ID"), "{report:#}");
         life.works();
-        life.world.pass(24);
+        life.world.pass(3 * 24);
     }
     assert_eq!(life.world.keys()[OLD].1, "Active");
     life.remove_secrets();
     let waited = life.until("soaking", 20);
-    assert!(waited.len() >= 5, "{waited:#?}");
+    assert!(waited >= 5, "{waited} days");
     assert_eq!(life.world.keys()[OLD].1, "Inactive");
     let soaked = life.until("retired", 40);
-    assert!(soaked.len() >= 30, "{soaked:#?}");
+    assert!(soaked >= 30, "{soaked} days");
     assert!(life.world.keys().is_empty());
     life.world.pass(24);
     life.works();
@@ -238,8 +241,8 @@ fn a_rollback_before_the_end_brings_the_key_back() {
     let back = life.world.keytide(&rollback).run().json();
     assert_eq!(rotation_field(&back, "phase"), "held", "{back:#}");
     assert!(life.is_let_in(OLD, &secret));
-    for _ in 0..7 {
-        life.world.pass(24 * 5);
+    for _ in 0..3 {
+        life.world.pass(24 * 12);
         let held = life.world.rotate();
         assert_eq!(rotation_field(&held, "phase"), "held", "{held:#}");
     }

@@ -73,12 +73,14 @@ fn a_killed_run_is_continued() {
                 let last = if run == KilledRun::Make { "CreateAccessKey" } else { "DeleteParameter" };
                 assert!(changes.iter().any(|action| action == last), "{run:?}: {changes:?}");
                 assert!(changes.iter().any(|action| action == "PutParameter"), "{run:?}: {changes:?}");
-                for (number, action) in changes.iter().enumerate() {
-                    let skip = changes[..number].iter().filter(|earlier| *earlier == action).count();
-                    for applied in [false, true] {
-                        run.kill_at(action, skip, applied);
+                std::thread::scope(|scope| {
+                    for (number, action) in changes.iter().enumerate() {
+                        let skip = changes[..number].iter().filter(|earlier| *earlier == action).count();
+                        for applied in [false, true] {
+                            scope.spawn(move || run.kill_at(action, skip, applied));
+                        }
                     }
-                }
+                });
             });
         }
     });

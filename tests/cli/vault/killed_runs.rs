@@ -63,11 +63,13 @@ fn a_killed_run_is_continued() {
                 let changes = run.list_changes();
                 println!("{run:?}: {changes:?}");
                 assert!(!changes.is_empty(), "{run:?} changes nothing");
-                for number in 0..changes.len() {
-                    for applied in [false, true] {
-                        run.kill_at(number, applied);
+                std::thread::scope(|scope| {
+                    for number in 0..changes.len() {
+                        for applied in [false, true] {
+                            scope.spawn(move || run.kill_at(number, applied));
+                        }
                     }
-                }
+                });
             });
         }
     });

@@ -93,18 +93,18 @@ impl World {
         run
     }
 
-    /// Rotates once a day until a phase; what the runs printed.
+    /// Rotates until a phase, whenever keytide says that it is worth to look again; what the runs printed.
     #[track_caller]
     fn until(&mut self, wanted: &str) -> String {
         let mut shown = String::new();
         for _ in 0..30 {
             let run = self.rotate();
-            let phase = run.json()["rotations"][0]["phase"].clone();
+            let rotation = run.json()["rotations"][0].clone();
             shown += &(run.stdout + &run.stderr);
-            if phase == wanted {
+            if rotation["phase"] == wanted {
                 return shown;
             }
-            self.stored.pass(24);
+            self.stored.wait(&rotation);
         }
         panic!("never {wanted}: {shown}");
     }

@@ -75,13 +75,22 @@ impl OpenBao {
         false
     }
 
-    /// A request of a person who may do all, by OpenBao's own program; its reply.
+    /// A request of a person who may do all, as OpenBao's own program is given it: what to do, and a path; its reply.
     #[track_caller]
     pub fn bao(&self, arguments: &[&str], body: &Value) -> Value {
         self.try_bao(arguments, body).unwrap_or_else(|why| panic!("bao {arguments:?}: {why}"))
     }
 
     pub fn try_bao(&self, arguments: &[&str], body: &Value) -> Result<Value, String> {
+        match (self.address.strip_prefix("http://"), arguments) {
+            // Each start of the program takes a tenth of a second.
+            (Some(address), [action, path]) => ask_server(address, action, path, body),
+            _ => self.run_program(arguments, body),
+        }
+    }
+
+    /// By OpenBao's own program.
+    fn run_program(&self, arguments: &[&str], body: &Value) -> Result<Value, String> {
         let mut command = Command::new(openbao());
         command.arg(arguments[0]);
         command.arg("-format=json").args(&arguments[1..]).env_clear();
@@ -138,7 +147,7 @@ impl OpenBao {
     /// The names below a path.
     pub fn list(&self, path: &str) -> Vec<String> {
         let reply = self.try_bao(&["list", &format!("secret/metadata/{path}")], &Value::Null);
-        serde_json::from_value(reply.unwrap_or_default()).unwrap_or_default()
+        serde_json::from_value(reply.unwrap_or_default()["data"]["keys"].take()).unwrap_or_default()
     }
 
     /// A token that may do what a policy says.
@@ -168,6 +177,27 @@ impl Drop for OpenBao {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// The request that OpenBao's program sends for an action, without TLS.
+fn ask_server(address: &str, action: &str, path: &str, body: &Value) -> Result<Value, String> {
+    let method = match action {
+        "read" => "GET",
+        "write" => "PUT",
+        "list" => "LIST",
+        "delete" => "DELETE",
+        other => panic!("{other} is no action"),
+    };
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    // HTTP/1.0: a reply in one piece.
+    let head = format!("{method} /v1/{path} HTTP/1.0\r\nX-Vault-Token: {ROOT}\r\n");
+    let reply = String::from_utf8(pass_on(address, &head, body.as_bytes())).unwrap();
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    if head.starts_with("HTTP/1.0 20") {
+        Ok(serde_json::from_str(body).unwrap_or(Value::Null))
+    } else {
+        Err(reply)
     }
 }
 

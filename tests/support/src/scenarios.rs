@@ -66,13 +66,16 @@ impl Life<'_> {
         report
     }
 
-    /// To the end, from wherever it stands.
+    /// To the end, from wherever it stands, or until a world that is continued elsewhere: where `is_known`.
     #[track_caller]
-    pub fn live_on(&mut self) {
+    pub fn live_on(&mut self, is_known: impl Fn(&Self) -> bool) {
         let mut phases = Vec::new();
         for _ in 0..COMMANDS {
             if self.progress.is_over {
                 return self.ends_well();
+            }
+            if is_known(self) {
+                return self.world.keeps_its_journal();
             }
             let report = self.go_on();
             phases.push(format!("{}: {}", report["rotations"][0]["phase"], report["rotations"][0]["why"]));

@@ -184,7 +184,7 @@ impl Stored {
         run
     }
 
-    /// Rotates once a day until a phase.
+    /// Rotates until a phase, whenever keytide says that it is worth to look again.
     #[track_caller]
     pub fn until(&mut self, wanted: &str, credential: &dyn Fn(&Self) -> (String, String)) -> Value {
         let mut last = Value::Null;
@@ -193,7 +193,7 @@ impl Stored {
             if last["rotations"][0]["phase"] == wanted {
                 return last;
             }
-            self.pass(24);
+            self.wait(&last["rotations"][0]);
         }
         panic!("never {wanted}: {last:#}");
     }
