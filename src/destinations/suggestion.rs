@@ -108,7 +108,9 @@ fn fold_case(name: &str) -> String {
 /// What is before the access key ID's name, without `aws`.
 pub fn find_stem(id: &str) -> String {
     let folded = fold_case(id);
-    folded.strip_suffix(ID).unwrap_or(&folded).replace("aws", "")
+    // Where the place says that it is an ID, its name may be short: `CI_DEPLOYER_KEY_ID`
+    let stem = [ID, "keyid", "accesskey"].iter().find_map(|end| folded.strip_suffix(end));
+    stem.unwrap_or(&folded).replace("aws", "")
 }
 
 /// Whether a user is called as a credential is: `ci-deployer` and `CI_DEPLOYER_AWS_ACCESS_KEY_ID`.
@@ -143,6 +145,7 @@ mod tests {
     #[test]
     fn a_credential_is_called_like_its_user() {
         assert_eq!(find_stem("CI_DEPLOYER_AWS_ACCESS_KEY_ID"), "cideployer");
+        assert_eq!(find_stem("CI_DEPLOYER_KEY_ID"), "cideployer");
         assert!(is_stem_of_user("cideployer", "ci-deployer") && !is_stem_of_user("", "aws"));
     }
 }

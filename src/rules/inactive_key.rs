@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::input::{describe_key, format_elapsed_over};
+use super::key_age::set_rotation_help;
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::iam::{AccessKey, IamUser};
 
@@ -49,7 +50,8 @@ impl Rule for InactiveKey {
                             "{name} is {status} and has been idle for at least {idle}; the limit is {max} (IAM does not record when a key was deactivated)"
                         )
                     };
-                    findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
+                    let finding = findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
+                    set_rotation_help(input, &user.name, finding);
                 }
             }
         }

@@ -95,6 +95,12 @@ impl<'a> RuleInput<'a> {
         self.account_users().filter(|user| policy.find_user_policy(&user.name, user.iam_path()).is_none())
     }
 
+    /// Whether a user of the account has a key that can sign requests.
+    pub fn has_active_key(&self, name: &str) -> bool {
+        let user = self.account_users().find(|user| user.name == name);
+        user.is_some_and(|user| user.keys_by_age().into_iter().any(|(_, key)| key.status.can_sign()))
+    }
+
     /// Whether a rotation of the user's key is open.
     pub fn is_rotating(&self, user: &str) -> bool {
         self.rotations.and_then(|rotations| rotations.get(user)).is_some_and(|standing| standing.under_way)

@@ -43,15 +43,16 @@ impl Rule for KeyAge {
     }
 }
 
-/// Replaces the advice of a finding while a rotation or a retirement of the key is under way, or may be.
+/// Replaces the advice of a finding while a rotation or a retirement of the key is under way, or may be, and where the
+/// policy file asks for a retirement: a key that seems idle may be the new one, or the one that applications still use.
 pub fn set_rotation_help(input: &RuleInput<'_>, user: &str, finding: &mut Finding) {
     if input.is_journal_unread(user) {
         finding.set_help(UNREAD_JOURNAL.to_owned());
         return;
     }
     let Some(status) = input.rotations.and_then(|rotations| rotations.get(user)) else { return };
+    let retires = input.policy.find_user_policy(user, None).is_some_and(|entry| entry.retire.is_some());
     if status.under_way {
-        let retires = input.policy.find_user_policy(user, None).is_some_and(|entry| entry.retire.is_some());
         let what = if retires { "The retirement of this key" } else { "A rotation of this key" };
         let what = format!("{what} is under way ({})", status.phase);
         let mut help = format!("{what}: {}", status.reason);
@@ -59,6 +60,8 @@ pub fn set_rotation_help(input: &RuleInput<'_>, user: &str, finding: &mut Findin
             help.push_str(&format!(". {}", begin_sentence(next)));
         }
         finding.set_help(help).short_help = Some(format!("{what}: see the rotation of this user"));
+    } else if retires {
+        finding.set_help(format!("`keytide rotate --user {user}` retires this key: nothing takes its place"));
     }
 }
 

@@ -27,6 +27,9 @@ impl Rule for PreferRole {
                 entry.destinations.iter().filter_map(|one| as_store(one)?.workflow_secret_owner());
             let stored = owners.next();
             let (Some(place), UserSelector::Name(user)) = (stored, &entry.selector) else { continue };
+            if !input.has_active_key(&user.0) {
+                continue;
+            }
             let message = format!("the key is kept as a GitHub secret of {place}; a role would need no key");
             findings.add_user_finding(&META, &user.0, entry.at, message);
         }

@@ -47,9 +47,7 @@ impl Rule for UnusedKey {
                     let message =
                         describe_unused_key(key, used.as_ref(), &format_elapsed_over(idle, max.0), max);
                     let finding = findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
-                    if entry.retire.is_some() {
-                        set_rotation_help(input, &user.name, finding);
-                    }
+                    set_rotation_help(input, &user.name, finding);
                 }
             }
         }

@@ -185,6 +185,28 @@ fn a_forged_review_clears_no_forgery() {
     let mut world = in_grace();
     world.until("soaking");
     world.pass(24);
+    let genuine = world.github.state()["refs"][JOURNAL].clone();
+    world.github.control("POST", "forge", &json!({"ref": JOURNAL, "event": "staged", "files": evil}));
+    let run = world.keytide(&["rollback", "--user", USER]).run().exits(1).json();
+    let told = format!("{} / {}", rotation_field(&run, "why"), rotation_field(&run, "help"));
+    for words in
+        ["no rollback was begun", "\"The journal was changed\"", "do not clear this", "--status Active`"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(
+        !run["findings"].to_string().contains("stale-reference"),
+        "a forged journal is believed: {run:#}"
+    );
+    // The way out that the runbook gives
+    let page = std::fs::read_to_string(crate::support::root().join("docs/runbook.md")).unwrap();
+    assert!(
+        page.contains("## The journal was changed\n") && page.contains("COMMIT:refs/keytide/ACCOUNT/USER")
+    );
+    let back = json!({ "sha": genuine, "force": true });
+    world.github.ask("PATCH", &format!("git/{JOURNAL}"), &back);
+    assert_eq!(rotation_field(&world.rotate(), "phase"), "soaking");
+
     world.aws.iam("UpdateAccessKey", &[("UserName", USER), ("AccessKeyId", OLD), ("Status", "Active")]);
     let body = json!({"id": OLD, "secret": world.keys()[OLD].0, "service": "s3"});
     world.aws.control("POST", "use", &body.to_string());

@@ -183,6 +183,43 @@ fn what_github_refuses_to_show_is_no_mistake() {
     );
 }
 
+/// A key that seems idle is the new one that nothing reads yet, or the old one in its soak: no rule says to delete it.
+#[test]
+fn no_rule_advises_to_delete_a_key_of_a_rotation_under_way() {
+    let mut world = World::new(100);
+    let limits = "limits: { max_age: 90d, max_active_keys: 1, max_unused: 1d, max_inactive: 1d }\nusers:";
+    let policy = world.policy("").replace("users:", limits);
+    let mut rules = std::collections::BTreeSet::new();
+    for phase in ["proposed", "soaking"] {
+        world.until(phase);
+        if phase == "proposed" {
+            world.pass(30);
+        } else {
+            world.pass(3 * 24);
+        }
+        for token in ["token", ""] {
+            let audit = world.keytide(&["audit"]).file(crate::support::peers::POLICY, &policy);
+            let report = audit.env("GITHUB_TOKEN", token).run().json();
+            for finding in report["findings"].as_array().unwrap() {
+                let help = finding["help"].as_str().unwrap_or_default();
+                if finding["severity"] == "note" || finding["rule"] == "stalled-rotation" {
+                    continue;
+                }
+                rules.insert(finding["rule"].as_str().unwrap().to_owned());
+                let wanted =
+                    if token.is_empty() { "deactivate and delete nothing" } else { "is under way (" };
+                assert!(help.contains(wanted), "{phase}: {finding:#}");
+            }
+        }
+        if phase == "proposed" {
+            world.merge();
+        }
+    }
+    for rule in ["unused-key", "inactive-key"] {
+        assert!(rules.contains(rule), "{rules:?}");
+    }
+}
+
 /// Whoever cannot read the journal is not told to deactivate or delete a key: both may be in use.
 #[test]
 fn an_audit_that_cannot_read_the_journal_advises_nothing_that_breaks_a_rotation() {

@@ -86,7 +86,10 @@ fn describe_for_people(event: &JournalEvent) -> String {
             format!("redeployment {} started (run {run})", describe_cause(*cause))
         }
         JournalEvent::Completed => "the new key is in use; the rotation has ended".to_owned(),
-        JournalEvent::Rollback { why } => format!("rollback begun: {why}"),
+        JournalEvent::Rollback { why } => {
+            let reason = why.strip_prefix("a rollback was requested: ").unwrap_or(why);
+            format!("rollback begun: {reason}")
+        }
         JournalEvent::Compromised => "old key reported as compromised".to_owned(),
         JournalEvent::Held { why } => format!("stopped for a review: {why}"),
         JournalEvent::Resumed { reason, .. } => format!("resumed after a review: {reason}"),

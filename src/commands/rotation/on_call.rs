@@ -66,7 +66,7 @@ pub fn describe_keys(seen: &Observation) -> Vec<String> {
         return Vec::new();
     };
     let mut lines = Vec::new();
-    let old = if rotation.retires { "key" } else { "old key" };
+    let old = if rotation.retires { "key to retire" } else { "old key" };
     for (role, id) in [(old, rotation.old.as_ref()), ("new key", rotation.new_key())] {
         let Some(id) = id else { continue };
         match seen.find_key(id) {

@@ -171,6 +171,10 @@ pub fn unread_destinations(seen: &Observation) -> impl Iterator<Item = String> {
 
 /// The destinations that hold a key with which nothing can sign in.
 fn destinations_with_unusable_key(seen: &Observation, journal: &Journal) -> Vec<UnusableKey> {
+    // Which key a destination holds is known by the journal alone
+    if journal.fault.is_some() {
+        return Vec::new();
+    }
     // IAM is eventually consistent: only what two lists of the keys agree on is certain.
     let (Some(keys), Some(listed)) = (seen.keys.known(), seen.listed.known()) else { return Vec::new() };
     let mut unusable = Vec::new();

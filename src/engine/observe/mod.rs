@@ -133,7 +133,10 @@ async fn verify_journal(
         Err(why) => Observed::unknown(why.to_string()),
         Ok(None) => Observed::Known(journal),
         Ok(Some(fault)) => {
-            journal.fault.get_or_insert(fault);
+            if journal.fault.is_none() {
+                journal.fault = Some(fault);
+                journal.has_foreign_content = true;
+            }
             Observed::Known(journal)
         }
     }

@@ -24,7 +24,9 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
         return Some(decision.with_help("upgrade keytide to the version that wrote it"));
     }
     if let Some(fault) = &journal.fault {
-        let why = format!("the journal is broken: {fault}");
+        let back = if case.seen.request.rollback { "; no rollback was begun" } else { "" };
+        let why = format!("the journal is broken: {fault}{back}");
+        let help = if journal.has_foreign_content { foreign_content_help(case) } else { help };
         return Some(StepDecision::wait(RotationPhase::Quarantined, why).with_help(help));
     }
     let Some(user_id) = case.seen.user_id.known()? else {
@@ -51,6 +53,22 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
         .hold_reason
         .as_ref()
         .map(|why| StepDecision::wait(RotationPhase::Held, why.clone()).with_help(held_help(case)))
+}
+
+/// The way out of a journal whose open rotation is not what keytide would publish. A review does not clear it: everyone who
+/// can write the entry can write one of a review as well.
+fn foreign_content_help(case: &Situation<'_>) -> String {
+    let old = case.open_rotation().and_then(|rotation| rotation.old.as_ref());
+    let inactive = old.and_then(|old| case.find_key(old)).filter(|key| key.is_inactive());
+    let activate = inactive.map_or_else(String::new, |key| {
+        format!(
+            ". If an application fails now: `aws iam update-access-key --user-name {} --access-key-id {} --status Active`",
+            case.seen.user, key.id
+        )
+    });
+    format!(
+        "see who wrote the last entries, and move the journal back to the one before them: docs/runbook.md, \"The journal was changed\". `keytide resume` and `keytide rollback` do not clear this{activate}"
+    )
 }
 
 /// The user of the open rotation was deleted, and another has its name.

@@ -353,7 +353,11 @@ fn ensure_validated(going: &RetireCheck<'_>, since: Option<Timestamp>, why: &str
     match (going.situation.seen.validated_at.known_or_reason(), since) {
         // The time is that of the request: a run that was requested before may have used the former key
         (Ok(Some(at)), Some(since)) if *at > since => Ok(()),
-        (Ok(_), _) => going.not_ready(format!("the workflow of `validate` {why}")),
+        (Ok(_), _) => Err(NotReady {
+            why: format!("the workflow of `validate` {why}"),
+            until: None,
+            help: Some("start that workflow on the default branch, or mend it".to_owned()),
+        }),
         (Err(unknown), _) => {
             going.not_ready(format!("the workflow of `validate` could not be read: {unknown}"))
         }

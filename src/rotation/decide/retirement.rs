@@ -154,7 +154,7 @@ pub fn hold_foreign_key(
     let why = case.describe_foreign_key(&frozen.destination, FOREIGN_CREDENTIAL);
     let help = match frozen.kind {
         _ if rotation.abandoned_at.is_some() => match &rotation.old {
-            Some(old) => format!("write {old} there by hand, then {}", case.command("rollback")),
+            Some(old) => restore_by_hand(case, frozen, old, rotation.new_key()),
             None => "restore what was there before, or remove the credential".to_owned(),
         },
         StorageKind::File => {
@@ -163,6 +163,27 @@ pub fn hold_foreign_key(
         _ => format!("write the new key there again: {}", case.command("resume")),
     };
     StepDecision::wait(RotationPhase::Blocked, why).with_help(help)
+}
+
+/// What a person does where the new key is taken back and another credential is in a destination. keytide cannot see which
+/// key an encrypted file holds, so it goes on once the key that would be deleted is gone.
+fn restore_by_hand(
+    case: &Situation<'_>,
+    frozen: &DestinationSnapshot,
+    old: &KeyId,
+    new: Option<&KeyId>,
+) -> String {
+    let write = match frozen.kind {
+        StorageKind::File => "restore the file as it was before the rotation (`git log`)".to_owned(),
+        _ => format!("write {old} there"),
+    };
+    match new.filter(|new| case.find_key(new).is_some()) {
+        Some(new) => format!(
+            "{write}; or, if it holds {old} in another form, which keytide cannot see: `aws iam delete-access-key --user-name {} --access-key-id {new}`, and the next run goes on",
+            case.seen.user
+        ),
+        None => write,
+    }
 }
 
 fn step_when_ready(

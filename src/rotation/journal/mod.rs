@@ -62,6 +62,9 @@ pub struct Journal {
     pub failures: Option<FailedStep>,
     /// Why the chain cannot be trusted.
     pub fault: Option<String>,
+    /// The fault is in what the open rotation would publish: `keytide resume` does not clear it, since the next look finds
+    /// it again.
+    pub has_foreign_content: bool,
     /// An event of a later version.
     pub unknown_event: Option<String>,
     /// The time of the last entry.

@@ -52,6 +52,32 @@ fn make_again(world: &World) {
     world.aws.iam("CreateAccessKey", &named(USER));
 }
 
+/// In the soak a person encrypts the old key anew. keytide cannot see that it is the old one; the advice leads out all the same.
+#[test]
+fn a_rollback_to_a_file_that_was_encrypted_anew_ends_by_its_advice() {
+    let mut world = proposed();
+    world.merge();
+    world.until("soaking");
+    let old = (OLD.to_owned(), world.keys()[OLD].0.clone());
+    let files = world.homes[0].files(&old);
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(path, bytes)| (*path, &bytes[..])).collect();
+    world.github.push(&files);
+    world.pass(1);
+    world.keytide(&["rollback", "--user", USER, "--reason", "the app fails"]).run();
+    world.pass(1);
+    let report = world.rotate();
+    assert_eq!(rotation_field(&report, "phase"), "blocked", "{report:#}");
+    says(&report, &["a credential that keytide did not put there", "which keytide cannot see", "`git log`"]);
+    follow(&world, &report);
+    world.until("held");
+    assert_eq!(
+        world.keys().into_iter().map(|(id, key)| (id, key.1)).collect::<Vec<_>>(),
+        [(OLD.into(), "Active".into())]
+    );
+    world.keytide(&["resume", "--user", USER, "--reason", "the file is right"]).run().exits(0);
+    world.work();
+}
+
 /// A rotation goes on for the user that it began with, and for no other of that name.
 #[test]
 fn a_user_that_is_made_again_is_quarantined() {
