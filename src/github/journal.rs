@@ -102,6 +102,7 @@ impl JournalStore for LiveBackend {
     async fn read_chain(&self, user: &str) -> BackendResult<JournalChain> {
         let mut chain = JournalChain::default();
         let mut next = self.read_ref(&self.journal_ref(user)).await?;
+        chain.head = next.clone().map(CommitId::from);
         let mut resumed = false;
         let mut length = 0;
         while let Some(sha) = next.take() {

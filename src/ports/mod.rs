@@ -81,6 +81,8 @@ pub trait JournalStore {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JournalChain {
     pub entries: Vec<(CommitId, Arc<JournalEntry>)>,
+    /// Its newest commit, which the next entry follows: also where that commit holds no entry.
+    pub head: Option<CommitId>,
     /// Why it is not a chain of keytide's entries.
     pub fault: Option<String>,
 }
@@ -90,6 +92,7 @@ impl JournalChain {
     pub fn to_journal(&self, user: &str) -> Journal {
         let entries = self.entries.iter().map(|(commit, entry)| (&**commit, &**entry));
         let mut journal = Journal::from_chain(user, entries);
+        journal.head.clone_from(&self.head);
         if let Some(fault) = &self.fault {
             journal.fault.get_or_insert_with(|| fault.clone());
         }

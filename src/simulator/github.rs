@@ -16,11 +16,9 @@ type FileMap = BTreeMap<String, Rc<[u8]>>;
 
 impl SimState {
     pub fn journal_chain(&self, user: &str) -> JournalChain {
-        let entries = self.journals.get(user).into_iter().flatten();
-        JournalChain {
-            entries: entries.map(|one| (one.commit.clone(), one.entry.clone())).collect(),
-            fault: None,
-        }
+        let journal = self.journals.get(user).into_iter().flatten();
+        let entries: Vec<_> = journal.map(|one| (one.commit.clone(), one.entry.clone())).collect();
+        JournalChain { head: entries.last().map(|(commit, _)| commit.clone()), entries, fault: None }
     }
 
     pub fn append_entry(

@@ -50,6 +50,32 @@ fn a_file_of_someone_else_is_not_proposed() {
     assert!(world.github.state()["pulls"].as_array().unwrap().is_empty(), "{last}");
 }
 
+/// A commit on the journal's reference that is no entry stops the user until a person resumes; the next entry follows it.
+#[test]
+fn a_commit_that_is_no_entry_is_resumed_from() {
+    let mut world = in_grace();
+    let journal = format!("refs/keytide/123456789012/{USER}");
+    let tip = world.github.state()["refs"][&journal].clone();
+    let body = json!({ "message": "a note", "tree": tree_of(&world), "parents": [tip] });
+    let made = world.github.ask("POST", "git/commits", &body);
+    let made: Value = serde_json::from_str(made.split_once("\r\n\r\n").unwrap().1).unwrap();
+    world.github.ask("PATCH", &format!("git/{journal}"), &json!({ "sha": made["sha"], "force": false }));
+    let run = world.keytide(&["rotate"]).run().exits(1).json();
+    assert_eq!(run["rotations"][0]["phase"], "quarantined", "{run:#}");
+    world.pass(1);
+    let resumed = world.keytide(&["resume", "--user", USER, "--reason", "looked"]).run();
+    assert!([0, 1].contains(&resumed.exit), "{}{}", resumed.stdout, resumed.stderr);
+    assert_ne!(resumed.json()["rotations"][0]["phase"], "quarantined", "{}", resumed.stdout);
+}
+
+/// The tree of the default branch.
+fn tree_of(world: &World) -> Value {
+    let main = world.github.state()["refs"]["refs/heads/main"].as_str().unwrap().to_owned();
+    let shown = world.github.ask("GET", &format!("git/commits/{main}"), &Value::Null);
+    let shown: Value = serde_json::from_str(shown.split_once("\r\n\r\n").unwrap().1).unwrap();
+    shown["tree"]["sha"].clone()
+}
+
 /// A claim that ends later than any of keytide's stops nothing; within that time a person learns that nothing was done.
 #[test]
 fn a_forged_claim_is_no_longer_than_keytides() {

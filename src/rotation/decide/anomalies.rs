@@ -26,7 +26,12 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
     if let Some(fault) = &journal.fault {
         let back = if case.seen.request.rollback { "; no rollback was begun" } else { "" };
         let why = format!("the journal is broken: {fault}{back}");
-        let help = if journal.has_foreign_content { foreign_content_help(case) } else { help };
+        let help = match journal.has_foreign_content {
+            true => foreign_content_help(case),
+            false => format!(
+                "{help}; if it is still broken then, move it back to before the wrong entry: docs/runbook.md, \"The journal was changed\""
+            ),
+        };
         return Some(StepDecision::wait(RotationPhase::Quarantined, why).with_help(help));
     }
     let Some(user_id) = case.seen.user_id.known()? else {
