@@ -28,6 +28,7 @@ mod service_credentials;
 mod fleet;
 mod fleet_collect;
 mod fleet_notify;
+mod fleet_places;
 mod fleet_report;
 mod fleet_set_up;
 /// AWS credentials that are missing or cannot be loaded.
