@@ -49,6 +49,8 @@ mod retirements;
 mod whole_life;
 /// What people do in the middle of a rotation.
 mod human_actions;
+/// A server in the place of GitHub that floods or says nothing.
+mod hostile_github;
 /// Files that were made to fill the memory.
 mod limits;
 /// What is wrong before one begins.
