@@ -132,7 +132,7 @@ pub async fn resolve_repository_id(
     match id {
         Ok(id) => RepositoryIdentity { id: Some(id), ..repository },
         Err(reason) => {
-            context.warn(&format!("cannot read the ID of `{name}` from GitHub: {reason}"));
+            context.warn(&format!("cannot read the ID of `{name}`: {reason}"));
             repository
         }
     }

@@ -105,6 +105,10 @@ pub trait StoreDestination: DestinationKind {
     /// The repository or organization whose workflows read the credential, and could assume a role instead.
     fn workflow_secret_owner(&self) -> Option<&str>;
 
+    /// Each value that the destination writes, in words that are the same in every repository for the same value, and for no
+    /// other. `account` is that of the policy file; a store of an account that is not known has none.
+    fn values_in_fleet(&self, account: Option<&str>) -> Vec<String>;
+
     /// Whether a workflow run that is queued before a change still reads the old credential.
     fn is_read_by_queued_runs(&self) -> bool;
 

@@ -29,6 +29,7 @@ pub fn collect_facts(
         repositories: policies.iter().map(|entry| entry.repository.clone()).collect(),
         users,
         unread,
+        contested_places: Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Many repositories and accounts as one: the file `fleet.yml`, the results of its jobs as data, and what they are merged to.
 //!
-//! Pure: `commands::fleet` reads and writes the files. This room imports `policy`, `rules`, `report` and `notify`, and none
-//! of them imports it.
+//! Pure: `commands::fleet` reads and writes the files. This room imports `policy`, `destinations`, `rules`, `report` and
+//! `notify`, and none of them imports it.
 
 pub mod file;
 pub mod collection;
@@ -16,6 +16,7 @@ pub mod merge;
 mod missing;
 mod newest;
 pub mod part;
+pub mod places;
 pub mod policy_account;
 pub mod render;
 pub mod result;

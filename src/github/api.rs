@@ -104,11 +104,7 @@ pub fn http_builder() -> reqwest::ClientBuilder {
 
 /// # Errors
 /// The URL is invalid.
-pub fn build_octocrab(
-    base: &str,
-    token: &SecretString,
-    http: reqwest::Client,
-) -> Result<Octocrab, ClientError> {
+fn build_octocrab(base: &str, token: &SecretString, http: reqwest::Client) -> Result<Octocrab, ClientError> {
     let builder = Octocrab::builder();
     let builder = builder.base_uri(base).map_err(|_| ClientError::InvalidUrl(base.to_owned()))?;
     Ok(builder.personal_token(token.clone()).build_with_reqwest(http)?)

@@ -1,11 +1,17 @@
 //! Reads the repository's numeric ID, and requests the OIDC token that AWS exchanges for credentials.
 
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::api::{ClientError, build_octocrab, encode_segment, http_builder};
+use super::api::{
+    ClientError, GithubApi, GithubError, HttpMethod, RetryPolicy, encode_segment, http_builder,
+};
+use super::reply_body::read_body;
 use crate::error::CommandError;
 use crate::policy::scalar::is_repository;
+use crate::system::server_time::ServerTime;
 
 /// Why the repository's ID is not known.
 #[derive(Debug, thiserror::Error)]
@@ -18,11 +24,42 @@ pub enum RepositoryIdError {
     NoSetting,
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error("{}", describe_error(.0))]
-    Github(octocrab::Error),
+    #[error("{}", .0.what)]
+    Github(GithubError),
 }
 
-/// The numeric ID of a repository. It changes nothing, so octocrab's typed call is enough here.
+impl From<GithubError> for RepositoryIdError {
+    fn from(error: GithubError) -> Self {
+        Self::Github(error)
+    }
+}
+
+/// Reads what GitHub knows of a repository, at an endpoint below it, or of the repository itself.
+///
+/// # Errors
+/// The name is invalid, or GitHub refused or did not answer.
+pub async fn read_about_repository(
+    api: &GithubApi,
+    name: &str,
+    endpoint: &str,
+) -> Result<Value, RepositoryIdError> {
+    // The name becomes a part of the URL, so no character may lead to another one.
+    if !is_repository(name) {
+        return Err(RepositoryIdError::InvalidName(name.to_owned()));
+    }
+    // Once: every command goes on without the answer, so nobody waits for it longer than for one request.
+    Ok(api.send_request(HttpMethod::Get, &format!("/repos/{name}{endpoint}"), RetryPolicy::Never).await?)
+}
+
+/// A client for a few reads, which need no clock of their own.
+///
+/// # Errors
+/// The URL is invalid.
+pub fn reading_api(api_url: &str, token: &SecretString) -> Result<GithubApi, ClientError> {
+    GithubApi::new(api_url, token, Arc::new(ServerTime::new(None)))
+}
+
+/// The numeric ID of a repository.
 ///
 /// # Errors
 /// The name is invalid, or GitHub refused or did not answer.
@@ -31,14 +68,8 @@ pub async fn repository_id(
     token: &SecretString,
     name: &str,
 ) -> Result<u64, RepositoryIdError> {
-    // The name becomes a part of the URL, so no character may lead to another one.
-    let Some((owner, repository)) = name.split_once('/').filter(|_| is_repository(name)) else {
-        return Err(RepositoryIdError::InvalidName(name.to_owned()));
-    };
-    let http = http_builder().build().map_err(ClientError::from)?;
-    let client = build_octocrab(api_url, token, http)?;
-    let found = client.repos(owner, repository).get().await.map_err(RepositoryIdError::Github)?;
-    Ok(*found.id)
+    let found = read_about_repository(&reading_api(api_url, token)?, name, "").await?;
+    found["id"].as_u64().ok_or(RepositoryIdError::NoNumbers)
 }
 
 /// How the OIDC tokens of a repository name it.
@@ -60,19 +91,13 @@ pub async fn read_subject(
     token: &SecretString,
     name: &str,
 ) -> Result<TokenSubject, RepositoryIdError> {
-    let Some((owner, repository)) = name.split_once('/').filter(|_| is_repository(name)) else {
-        return Err(RepositoryIdError::InvalidName(name.to_owned()));
-    };
-    let http = http_builder().build().map_err(ClientError::from)?;
-    let client = build_octocrab(api_url, token, http)?;
-    let path = format!("/repos/{owner}/{repository}");
-    let found: Value = client.get(&path, None::<&()>).await.map_err(RepositoryIdError::Github)?;
+    let api = reading_api(api_url, token)?;
+    let found = read_about_repository(&api, name, "").await?;
     let (Some(id), Some(owner_id)) = (found["id"].as_u64(), found["owner"]["id"].as_u64()) else {
         return Err(RepositoryIdError::NoNumbers);
     };
     // This needs a permission of its own, and GitHub Enterprise Server does not have all of it.
-    let path = format!("{path}/actions/oidc/customization/sub");
-    let form: Result<Value, octocrab::Error> = client.get(&path, None::<&()>).await;
+    let form = read_about_repository(&api, name, "/actions/oidc/customization/sub").await;
     let is_immutable = form.ok().and_then(|form| is_subject_immutable(&form));
     let default_branch = found["default_branch"].as_str().map(str::to_owned);
     Ok(TokenSubject { owner_id, id, is_immutable, default_branch })
@@ -84,21 +109,6 @@ fn is_subject_immutable(form: &Value) -> Option<bool> {
     match form["sub_claim_prefix"].as_str().and_then(|prefix| prefix.strip_prefix("repo:")) {
         Some(name) => Some(name.contains('@')),
         None => form["use_immutable_subject"].as_bool().filter(|is_set| *is_set),
-    }
-}
-
-/// octocrab's own message is "GitHub"; GitHub's message is in the source.
-fn describe_error(error: &octocrab::Error) -> String {
-    match error {
-        octocrab::Error::GitHub { source, .. } => {
-            let message = source.message.split_whitespace().collect::<Vec<_>>().join(" ");
-            format!("{message} ({})", source.status_code)
-        }
-        other => {
-            let cause =
-                std::error::Error::source(other).map(|cause| format!(": {cause}")).unwrap_or_default();
-            format!("{other}{cause}")
-        }
     }
 }
 
@@ -124,8 +134,8 @@ pub async fn oidc_token(
     if !status.is_success() {
         return Err(token_failure(&format!("HTTP {}", status.as_u16())));
     }
-    let bytes = reply.bytes().await.map_err(http_failure)?;
-    let Ok(reply) = serde_json::from_slice::<TokenReply>(&bytes) else {
+    let body = read_body(reqwest::Body::from(reply)).await.map_err(|why| token_failure(&why.to_string()))?;
+    let Ok(reply) = serde_json::from_str::<TokenReply>(&body) else {
         return Err(token_failure("the answer holds no token"));
     };
     Ok(reply.value.into())

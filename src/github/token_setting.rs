@@ -1,11 +1,8 @@
 //! Reads what the token of a job without `permissions` may do in a repository, for `keytide migrate`.
 
 use secrecy::SecretString;
-use serde_json::Value;
 
-use super::api::{ClientError, build_octocrab, http_builder};
-use super::oidc::RepositoryIdError;
-use crate::policy::scalar::is_repository;
+use super::oidc::{RepositoryIdError, read_about_repository, reading_api};
 
 /// Whether such a token may write.
 ///
@@ -16,13 +13,8 @@ pub async fn read_may_default_token_write(
     token: &SecretString,
     name: &str,
 ) -> Result<bool, RepositoryIdError> {
-    if !is_repository(name) {
-        return Err(RepositoryIdError::InvalidName(name.to_owned()));
-    }
-    let http = http_builder().build().map_err(ClientError::from)?;
-    let client = build_octocrab(api_url, token, http)?;
-    let path = format!("/repos/{name}/actions/permissions/workflow");
-    let found: Value = client.get(&path, None::<&()>).await.map_err(RepositoryIdError::Github)?;
+    let api = reading_api(api_url, token)?;
+    let found = read_about_repository(&api, name, "/actions/permissions/workflow").await?;
     match found["default_workflow_permissions"].as_str() {
         Some("write") => Ok(true),
         Some("read") => Ok(false),

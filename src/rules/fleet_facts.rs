@@ -15,6 +15,26 @@ pub struct FleetFacts {
     pub users: Vec<FleetUser>,
     /// Why a policy file may list more users than are known, as half a sentence.
     pub unread: Option<String>,
+    /// The places that several repositories write. They are those of the whole fleet: an organization's secret is of no account.
+    pub contested_places: Vec<ContestedPlace>,
+}
+
+/// Values that the rotations of several repositories would write, at least two of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContestedPlace {
+    /// The values in words, such as "the secret `AWS_ACCESS_KEY_ID` of acme, actions".
+    pub values: Vec<String>,
+    /// One of each repository.
+    pub writers: Vec<PlaceWriter>,
+}
+
+/// A destination of a policy file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PlaceWriter {
+    /// `OWNER/NAME`.
+    pub repository: String,
+    pub file: String,
+    pub line: u32,
 }
 
 /// One IAM user, and the policy files that are about it.

@@ -36,8 +36,14 @@ pub enum RequiredInput {
 }
 
 /// The rules whose findings are about no user. An exemption is for a user, so it cannot list these.
-const NOT_ABOUT_USERS: [&str; 5] =
-    ["root-key", "invalid-policy", "expired-exemption", "idle-exemption", "uncovered-account"];
+const NOT_ABOUT_USERS: [&str; 6] = [
+    "root-key",
+    "invalid-policy",
+    "expired-exemption",
+    "idle-exemption",
+    "uncovered-account",
+    "contested-destination",
+];
 
 impl RuleMeta {
     /// Whether an exemption of a policy file may list the rule. Those of a fleet are exempted in `fleet.yml`.

@@ -5,6 +5,7 @@
 mod active_key_count;
 mod age_limit;
 mod console_user_key;
+mod contested_destination;
 mod contested_user;
 mod exposed_key_id;
 mod expired_exemption;
@@ -44,7 +45,7 @@ mod findings;
 
 pub use finding::{FileLocation, Finding, Severity};
 pub use findings::{FindingCollector, SkippedRule};
-pub use fleet_facts::{FleetFacts, FleetUser, UserListing};
+pub use fleet_facts::{ContestedPlace, FleetFacts, FleetUser, PlaceWriter, UserListing};
 pub use input::{
     RotationStatus, RotationStatuses, RuleInput, UnusableKey, future_creation_faults, last_use_decides,
     next_due,
@@ -81,6 +82,7 @@ pub const ALL_RULES: &[&dyn Rule] = &[
     &unfilled_placeholder::UnfilledPlaceholder,
     &terraform_managed_key::TerraformManagedKey,
     &contested_user::ContestedUser,
+    &contested_destination::ContestedDestination,
     &orphan_user::OrphanUser,
     &uncovered_account::UncoveredAccount,
     &invalid_policy::InvalidPolicy,

@@ -264,7 +264,7 @@ fn the_repository_id_is_asked_of_github() {
     );
     let unknown = audit("acme/other").exits(0);
     assert!(
-        unknown.stderr.contains("cannot read the ID of `acme/other` from GitHub: Not Found (404"),
+        unknown.stderr.contains("cannot read the ID of `acme/other`: GitHub: Not Found (404"),
         "{}",
         unknown.stderr
     );

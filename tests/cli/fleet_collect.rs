@@ -265,6 +265,11 @@ fn a_collection_begins_with_an_empty_folder_a_token_and_a_file() {
     let run = run.run().exits(2);
     assert!(run.stderr.contains("nothing can be written to out: it is a link"), "{}", run.stderr);
     assert_eq!(std::fs::read_dir(elsewhere).unwrap().count(), 0);
+    for option in ["--format=json", "--report=json=r.json"] {
+        let run = start().env("GITHUB_TOKEN", "token").file("fleet.yml", FLEET).arg(option).run().exits(2);
+        let said = format!("{} would do nothing", option.split('=').next().unwrap());
+        assert!(run.stderr.contains(&said) && run.stdout.is_empty(), "{}", run.stderr);
+    }
     assert_eq!(queries(&github), 0);
 }
 

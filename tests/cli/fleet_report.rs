@@ -402,7 +402,17 @@ fn every_format_is_written_and_keys_are_masked_in_a_workflow() {
     for (name, path) in names.iter().zip(paths) {
         let text = std::fs::read_to_string(path).unwrap();
         assert!(text.contains("AKIA…MPLE") && !text.contains("AKIAIOSFODNN7EXAMPLE"), "{name}: {text}");
+        // As in an audit, the JSON has the account in its field
+        let whole = text.matches(FIRST).count();
+        let in_fields = text.matches(&format!("\"account\": \"{FIRST}\"")).count()
+            + text.matches(&format!("        \"{FIRST}\"\n")).count();
+        assert!(
+            if *name == "r.json" { whole == in_fields && whole > 0 } else { whole == 0 },
+            "{name}: {text}"
+        );
+        assert!(*name == "r.json" || text.contains(&format!("…{}", &FIRST[8..])), "{name}: {text}");
     }
+    assert!(!ran.stdout.contains(FIRST), "{}", ran.stdout);
     assert!(!ran.stdout.contains("AKIAIOSFODNN7EXAMPLE"), "{}", ran.stdout);
     let run = Keytide::new(&["fleet", "report", "x", "--report", "sarif=x"]).run().exits(2);
     assert!(run.stderr.contains("the formats are text, json, markdown, html, csv"), "{}", run.stderr);

@@ -211,7 +211,7 @@ fn sops_yaml() -> String {
 }
 
 /// The memory that a run takes, in KiB.
-fn measure(name: &str, run: Keytide) -> u64 {
+pub fn measure(name: &str, run: Keytide) -> u64 {
     let peak = run.path("peak");
     let ran = run.run_behind(&["python3", "-c", MEASURE, peak.to_str().unwrap()]);
     assert!((0..=3).contains(&ran.exit), "{name}: {}: {:.1000}", ran.exit, ran.stderr);

@@ -28,6 +28,7 @@ mod service_credentials;
 mod fleet;
 mod fleet_collect;
 mod fleet_notify;
+mod fleet_places;
 mod fleet_report;
 mod fleet_set_up;
 /// AWS credentials that are missing or cannot be loaded.
@@ -48,6 +49,8 @@ mod retirements;
 mod whole_life;
 /// What people do in the middle of a rotation.
 mod human_actions;
+/// A server in the place of GitHub that floods or says nothing.
+mod hostile_github;
 /// Files that were made to fill the memory.
 mod limits;
 /// What is wrong before one begins.

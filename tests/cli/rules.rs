@@ -8,7 +8,10 @@ use keytide::policy::{PolicySource, read_policy};
 use keytide::repository::RepositoryIdentity;
 use keytide::rotation::RotationPhase;
 use keytide::rotation::waiting::RotationWait;
-use keytide::rules::{self, FleetFacts, FleetUser, RotationStatus, RuleInput, UnusableKey, UserListing};
+use keytide::rules::{
+    self, ContestedPlace, FleetFacts, FleetUser, PlaceWriter, RotationStatus, RuleInput, UnusableKey,
+    UserListing,
+};
 use serde::Deserialize;
 
 use crate::support::{matches_file, root};
@@ -35,6 +38,14 @@ struct SampleFleet {
     repositories: Vec<String>,
     unread: Option<String>,
     users: Vec<SampleUser>,
+    contested: Vec<SamplePlace>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SamplePlace {
+    values: Vec<String>,
+    writers: Vec<SampleListing>,
 }
 
 #[derive(Default, Deserialize)]
@@ -72,12 +83,22 @@ impl SampleFleet {
             claimed_by: sample.claimed_by.clone(),
             owner: sample.owner.clone(),
         };
+        let writer = |sample: &SampleListing| PlaceWriter {
+            repository: sample.repository.clone(),
+            file: ".github/keytide.yml".to_owned(),
+            line: sample.line,
+        };
+        let place = |sample: &SamplePlace| ContestedPlace {
+            values: sample.values.clone(),
+            writers: sample.writers.iter().map(writer).collect(),
+        };
         FleetFacts {
             account: self.account.clone(),
             listed_at: self.listed_at,
             repositories: self.repositories.clone(),
             users: self.users.iter().map(user).collect(),
             unread: self.unread.clone(),
+            contested_places: self.contested.iter().map(place).collect(),
         }
     }
 }

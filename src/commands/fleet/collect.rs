@@ -18,6 +18,7 @@ use crate::fleet::collection::{self, Collection, RepositoryState};
 use crate::fleet::file;
 use crate::fleet::finding::FleetFinding;
 use crate::fleet::matrix::{build_matrix, divide_account};
+use crate::fleet::places::{WrittenValue, find_contested_places};
 use crate::fleet::render::json::render_document;
 use crate::github::policy_files::{FoundRepository, PolicyFileReader, RepositoryPage};
 use crate::iam::ReadFault;
@@ -44,6 +45,7 @@ fn collect(
     context: &Context<'_>,
     arguments: &FleetCollectArgs,
 ) -> Result<(LoadedFleet, Collection), CommandFailure> {
+    refuse_report_options(context)?;
     let fleet = policies::load_fleet_file(context, arguments.fleet.as_deref(), None)?;
     ensure_empty(context, &arguments.out)?;
     let token = SecretString::from(connection::require_github_token(context)?);
@@ -57,6 +59,19 @@ fn collect(
     })??;
     let collection = collector.finish(arguments.users_per_job as usize);
     Ok((fleet, collection))
+}
+
+/// The options of all commands that are about a report, which only the other subcommands have.
+fn refuse_report_options(context: &Context<'_>) -> Result<(), CommandError> {
+    let given =
+        [("--format", context.common.format.is_some()), ("--report", !context.common.reports.is_empty())];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => Err(CommandError::invalid(format!(
+            "`fleet collect` prints a matrix and has no report: {option} would do nothing"
+        ))
+        .with_help("leave it out here; `keytide fleet report` takes it")),
+        None => Ok(()),
+    }
 }
 
 /// Files of an earlier collection would be audited with those of this one.
@@ -87,13 +102,15 @@ struct Collector<'a> {
     seen: BTreeSet<String>,
     /// How many users the policy files of an account list.
     users: BTreeMap<String, usize>,
+    /// What the policy files of all repositories write.
+    written: Vec<WrittenValue>,
 }
 
 impl<'a> Collector<'a> {
     fn new(context: &'a Context<'a>, fleet: &'a LoadedFleet, out: &'a Path) -> Self {
         let collection = Collection::empty(context.now);
-        let (seen, users) = (BTreeSet::new(), BTreeMap::new());
-        Self { context, fleet, out, collection, seen, users }
+        let (seen, users, written) = (BTreeSet::new(), BTreeMap::new(), Vec::new());
+        Self { context, fleet, out, collection, seen, users, written }
     }
 
     /// Reads everything. What GitHub refuses is a fault of the collection; only a folder that cannot be written ends it.
@@ -181,6 +198,7 @@ impl<'a> Collector<'a> {
         if let Some(account) = &decided.line.account {
             *self.users.entry(account.clone()).or_default() += decided.users;
         }
+        self.written.extend(decided.written);
         self.collection.faults.extend(decided.faults);
         self.collection.repositories.push(decided.line);
     }
@@ -198,6 +216,9 @@ impl<'a> Collector<'a> {
             self.collection.jobs.extend(divide_account(id, users, users_per_job));
         }
         self.collection.findings = self.find_foreign_accounts();
+        let contested_places = find_contested_places(&self.written);
+        let facts = FleetFacts { contested_places, ..FleetFacts::default() };
+        self.collection.findings.extend(self.apply_rule("contested-destination", &facts));
         self.collection.complete = self.collection.faults.is_empty();
         self.collection
     }
@@ -212,29 +233,28 @@ impl<'a> Collector<'a> {
                 foreign.entry(account).or_default().push(repository.name.clone());
             }
         }
-        let policy = self.fleet.file.to_policy(&self.fleet.name);
         let mut found = Vec::new();
         for (account, repositories) in foreign {
             let facts = FleetFacts { account: account.to_owned(), repositories, ..FleetFacts::default() };
-            let input = RuleInput {
-                policy: &policy,
-                inventory: None,
-                files: None,
-                rotations: None,
-                repository: &RepositoryIdentity::default(),
-                fleet: Some(&facts),
-                now: self.context.now,
-            };
-            let (findings, _) = rules::run_rules(&input);
-            // The exemptions are judged by the jobs, which know the accounts.
-            found.extend(
-                findings
-                    .into_iter()
-                    .filter(|finding| finding.rule == "uncovered-account")
-                    .map(FleetFinding::from),
-            );
+            found.extend(self.apply_rule("uncovered-account", &facts));
         }
         found
+    }
+
+    /// The findings of one rule. The exemptions are judged by the jobs, which know the accounts.
+    fn apply_rule(&self, rule: &str, facts: &FleetFacts) -> Vec<FleetFinding> {
+        let policy = self.fleet.file.to_policy(&self.fleet.name);
+        let input = RuleInput {
+            policy: &policy,
+            inventory: None,
+            files: None,
+            rotations: None,
+            repository: &RepositoryIdentity::default(),
+            fleet: Some(facts),
+            now: self.context.now,
+        };
+        let (findings, _) = rules::run_rules(&input);
+        findings.into_iter().filter(|finding| finding.rule == rule).map(FleetFinding::from).collect()
     }
 }
 

@@ -9,6 +9,7 @@ use crate::diagnostic::{Diagnostic, Position};
 use crate::error::CommandError;
 use crate::fleet::collection::{CollectedRepository, RepositoryState};
 use crate::fleet::finding::FleetFinding;
+use crate::fleet::places::{WrittenValue, list_written_values};
 use crate::fleet::policy_account::find_policy_account;
 use crate::github::policy_files::{FoundFile, FoundRepository, PolicyFileReader};
 use crate::iam::ReadFault;
@@ -37,10 +38,11 @@ pub enum FirstLook {
     Pending(PendingPolicy),
 }
 
-/// A repository, and how many users its policy file lists.
+/// A repository, how many users its policy file lists, and what it writes.
 pub struct DecidedRepository {
     pub line: CollectedRepository,
     pub users: usize,
+    pub written: Vec<WrittenValue>,
     pub faults: Vec<ReadFault>,
 }
 
@@ -134,7 +136,12 @@ impl PendingPolicy {
             decided.line.account = find_policy_account(text.as_bytes());
         }
         match policy {
-            Ok(policy) => decided.users = policy.map_or(0, |policy| policy.user_names().count()),
+            Ok(Some(policy)) => {
+                decided.users = policy.user_names().count();
+                let line = &decided.line;
+                decided.written = list_written_values(&line.name, &policy, line.account.as_deref());
+            }
+            Ok(None) => {}
             Err(PolicyFileError::Invalid(diagnostics)) => decided.set_invalid(&diagnostics),
             Err(other) => decided.set_invalid(&[diagnostic(self.path, other.to_string())]),
         }
@@ -173,7 +180,7 @@ fn decide(repository: &FoundRepository, state: RepositoryState) -> DecidedReposi
         account: None,
         findings: Vec::new(),
     };
-    DecidedRepository { line, users: 0, faults: Vec::new() }
+    DecidedRepository { line, users: 0, written: Vec::new(), faults: Vec::new() }
 }
 
 fn diagnostic(file: &str, message: String) -> Diagnostic {

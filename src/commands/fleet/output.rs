@@ -1,5 +1,6 @@
 //! Writes the reports of `keytide fleet`: standard output, the files of `--report`, and the summary of a step.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use crate::commands::cli::FleetOutputArgs;
@@ -64,18 +65,20 @@ fn write_outputs(context: &Context<'_>, report: &FleetReport) -> ExitStatus {
 
 /// `style` is for text only.
 fn render(context: &Context<'_>, report: &FleetReport, format: FleetFormat, style: TextStyle) -> String {
-    let text = match (format, context.key_ids()) {
-        // Masked before the colours: beside their codes an ID would not be recognised.
-        (FleetFormat::Text, KeyIds::Masked) => {
-            return text::render_text(&report.clone().mask_key_ids(), style);
-        }
-        (FleetFormat::Text, KeyIds::Full) => return text::render_text(report, style),
-        (FleetFormat::Json, _) => json::render_json(report),
-        (FleetFormat::Markdown, _) => markdown::render_markdown(report),
-        (FleetFormat::Html, _) => html::render_html(report),
-        (FleetFormat::Csv, _) => csv::render_csv(report),
+    let report = match (context.key_ids(), format) {
+        (KeyIds::Full, _) => Cow::Borrowed(report),
+        (KeyIds::Masked, FleetFormat::Json) => Cow::Owned(report.clone().mask_key_ids()),
+        (KeyIds::Masked, _) => Cow::Owned(report.clone().mask_for_people()),
+    };
+    let text = match format {
+        FleetFormat::Text => return text::render_text(&report, style),
+        FleetFormat::Json => json::render_json(&report),
+        FleetFormat::Markdown => markdown::render_markdown(&report),
+        FleetFormat::Html => html::render_html(&report),
+        FleetFormat::Csv => csv::render_csv(&report),
     };
     match context.key_ids() {
+        // Names as well
         KeyIds::Masked => sanitize::mask_key_ids(&text),
         KeyIds::Full => text,
     }

@@ -11,7 +11,11 @@ use crate::policy::scalar::is_repository;
 pub fn written_secrets(secret: &GithubSecret) -> Vec<String> {
     let GithubSecret { repository, organization, environment, product, .. } = secret;
     let owner = repository.as_ref().or(organization.as_ref()).map_or("", String::as_str).to_lowercase();
-    let place = [owner, environment.clone().unwrap_or_default(), format!("{product:?}").to_lowercase()];
+    let place = [
+        owner,
+        environment.as_ref().map_or("", String::as_str).to_lowercase(),
+        format!("{product:?}").to_lowercase(),
+    ];
     let place = place.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
     let mut written = BTreeSet::new();
     for name in secret.secret_names() {

@@ -79,6 +79,10 @@ impl StoreDestination for GithubSecret {
         self.repository.as_deref().or(self.organization.as_deref())
     }
 
+    fn values_in_fleet(&self, _: Option<&str>) -> Vec<String> {
+        self.written_values()
+    }
+
     /// Secrets of an environment are read when the job starts, all others when the run is queued.
     fn is_read_by_queued_runs(&self) -> bool {
         self.environment.is_none()

@@ -96,7 +96,11 @@ impl DestinationKind for SecretsManager {
     }
 
     fn written_values(&self) -> Vec<String> {
-        describe_values("field", &self.field_names(), &format!("of the secret `{}`", self.secret_id))
+        describe_values(
+            "field",
+            &self.field_names(),
+            &format!("of the secret `{}` in {}", self.secret_id, self.region),
+        )
     }
 
     fn add_permissions(&self, request: &PermissionRequest<'_>, needed: &mut NeededPermissions) {
@@ -158,6 +162,13 @@ impl StoreDestination for SecretsManager {
         None
     }
 
+    fn values_in_fleet(&self, account: Option<&str>) -> Vec<String> {
+        let (name, own) = split_secret_id(&self.secret_id);
+        let Some(account) = own.or(account) else { return Vec::new() };
+        let place = format!("of the secret `{name}` in {} of account {account}", self.region);
+        describe_values("field", &self.field_names(), &place)
+    }
+
     fn is_read_by_queued_runs(&self) -> bool {
         false
     }
@@ -193,6 +204,19 @@ impl SecretsManager {
     }
 }
 
+/// The name of a secret, and its account if the ID is an ARN. AWS adds a hyphen and six characters to the name in an ARN.
+fn split_secret_id(id: &str) -> (&str, Option<&str>) {
+    let Some(arn) = id.strip_prefix("arn:") else { return (id, None) };
+    let [_, _, _, account, _, name] = arn.split(':').collect::<Vec<_>>()[..] else { return (id, None) };
+    let plain = name.rsplit_once('-').filter(|(_, added)| {
+        added.len() == ARN_SUFFIX && added.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    });
+    (plain.map_or(name, |(name, _)| name), Some(account))
+}
+
+/// How many characters AWS adds to the name of a secret in its ARN, after a hyphen.
+const ARN_SUFFIX: usize = 6;
+
 /// Whether Secrets Manager takes a secret's name or ARN (AWS API reference, `CreateSecret`).
 fn is_secret_id(id: &str) -> bool {
     let is_plain = |text: &str| {
@@ -211,6 +235,19 @@ fn is_secret_id(id: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_a_secret_is_in_its_arn() {
+        let arn = |name: &str| format!("arn:aws:secretsmanager:eu-west-1:123456789012:secret:{name}");
+        for (id, name, account) in [
+            ("prod/aws-AbCdEf", "prod/aws-AbCdEf", None),
+            (&arn("prod/aws-AbCdEf"), "prod/aws", Some("123456789012")),
+            (&arn("prod/aws"), "prod/aws", Some("123456789012")),
+            (&arn("a-b-AbCdE_"), "a-b-AbCdE_", Some("123456789012")),
+        ] {
+            assert_eq!(split_secret_id(id), (name, account), "{id}");
+        }
+    }
 
     #[test]
     fn a_secret_id_is_a_name_or_the_arn_of_one_secret() {

@@ -174,6 +174,11 @@ impl StoreDestination for SsmParameter {
         None
     }
 
+    fn values_in_fleet(&self, account: Option<&str>) -> Vec<String> {
+        let Some(account) = account else { return Vec::new() };
+        self.written_values().into_iter().map(|value| format!("{value} of account {account}")).collect()
+    }
+
     fn is_read_by_queued_runs(&self) -> bool {
         false
     }

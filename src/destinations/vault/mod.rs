@@ -108,6 +108,10 @@ impl StoreDestination for Vault {
         None
     }
 
+    fn values_in_fleet(&self, _: Option<&str>) -> Vec<String> {
+        self.written_values()
+    }
+
     fn is_read_by_queued_runs(&self) -> bool {
         false
     }
