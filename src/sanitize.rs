@@ -95,7 +95,7 @@ fn escape_around_code(text: &str, escape: fn(&str) -> String) -> String {
     let mut rest = text;
     while let Some((before, tail)) = rest.split_once('`') {
         match tail.split_once('`') {
-            Some((code, after)) if !code.is_empty() && code.chars().all(is_harmless_in_code) => {
+            Some((code, after)) if is_harmless_code(code) => {
                 out.push_str(&escape(before));
                 out.push_str(&format!("`{code}`"));
                 rest = after;
@@ -111,6 +111,15 @@ fn escape_around_code(text: &str, escape: fn(&str) -> String) -> String {
         }
     }
     out + &escape(rest)
+}
+
+/// Whether a text means the same in a code span: harmless characters, or a name in angle brackets such as `<root_account>`.
+fn is_harmless_code(code: &str) -> bool {
+    match code.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) {
+        // With `_`, which no name of an element has
+        Some(name) => name.contains('_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
+        None => !code.is_empty() && code.chars().all(is_harmless_in_code),
+    }
 }
 
 /// Characters that mean nothing inside a code span, neither to Markdown nor to a table or a mention.
@@ -290,6 +299,7 @@ mod tests {
             escape_markdown_keeping_code("a`b` `<i>` `x|y` `` @me`"),
             "a`b` \\`&lt;i&gt;\\` \\`x&#124;y\\` \\`\\` &#64;me\\`"
         );
+        assert_eq!(escape_markdown_keeping_code("of `<root_account>`"), "of `<root_account>`");
         assert_eq!(escape_markdown_keeping_code("`aws $(b \"[?c('d')]\")`"), "`aws $(b \"[?c('d')]\")`");
     }
 

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::error::CommandError;
-use crate::policy::{PolicySource, presets, read_policy, suggest_name};
+use crate::policy::{PolicySource, nearest_names, presets, quote_names, read_policy};
 use crate::repository::FileContent;
 use crate::rotation::RotationPhase;
 use crate::rules::{self, Rule};
@@ -12,6 +12,10 @@ use crate::text_style::TextStyle;
 
 /// A policy file with all fields, for `explain policy`.
 const FULL_POLICY: &str = include_str!("../../policies/full.yaml");
+/// The rows of the table of phases: docs/runbook.md has the same, generated from here.
+const PHASE_ROWS: &str = include_str!("phases.md");
+/// How many names an unknown name is answered with.
+const SUGGESTED: usize = 5;
 
 /// Returns the text of a topic, or the list of rules.
 pub fn run(topic: Option<&str>, style: TextStyle) -> Result<String, CommandError> {
@@ -33,15 +37,30 @@ fn explain_name(name: &str, style: TextStyle) -> Result<String, CommandError> {
 fn unknown_name(name: &str) -> CommandError {
     let mut names: Vec<&str> = rules::ALL_RULES.iter().map(|rule| rule.rule_meta().name).collect();
     names.extend(RotationPhase::ALL.map(RotationPhase::name));
-    CommandError::invalid(format!("no rule or phase is named `{name}`")).with_help(suggest_name(name, &names))
+    let nearest = quote_names(&nearest_names(name, &names, SUGGESTED));
+    CommandError::invalid(format!("no rule or phase is named `{name}`")).with_help(format!(
+        "the nearest names are {nearest}; `keytide explain` lists all rules, and docs/runbook.md all phases"
+    ))
 }
 
 fn explain_phase(phase: RotationPhase, style: TextStyle) -> String {
     let mut out = format!("{} (a phase of a rotation)\n\n", phase.name());
-    out.push_str(&labelled(style, "Means: ", phase.describe()));
-    let next = "`keytide plan` says what the rotation waits for, and what you can do; docs/runbook.md has all phases";
+    out.push_str(&labelled(style, "In short: ", phase.describe()));
+    let [meaning, look_at, ways_out] = phase_row(phase);
+    for (label, text) in [("Means: ", meaning), ("Look at: ", look_at), ("Ways out: ", ways_out)] {
+        out.push_str(&labelled(style, label, &text.replace("**", "")));
+    }
+    let next = "`keytide plan --user NAME` says what the rotation of a user waits for; docs/runbook.md has all phases";
     out.push_str(&labelled(style, "Next: ", next));
     out
+}
+
+/// The row of a phase: what it means, what to look at, the ways out. A test looks that each phase has one.
+fn phase_row(phase: RotationPhase) -> [&'static str; 3] {
+    let start = format!("| `{}` | ", phase.name());
+    let row = PHASE_ROWS.lines().find_map(|line| line.strip_prefix(&start));
+    let mut cells = row.unwrap_or_default().trim_end_matches(" |").split(" | ");
+    std::array::from_fn(|_| cells.next().unwrap_or_default())
 }
 
 fn list_rules(style: TextStyle) -> String {
@@ -90,4 +109,19 @@ fn controls_for_rule(rule: &str) -> Vec<String> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table has a row of three texts for each phase, and no other row.
+    #[test]
+    fn each_phase_has_its_row() {
+        assert_eq!(PHASE_ROWS.lines().count(), RotationPhase::ALL.len());
+        for phase in RotationPhase::ALL {
+            assert!(phase_row(phase).iter().all(|cell| !cell.is_empty()), "{phase}");
+        }
+        assert!(PHASE_ROWS.lines().all(|line| line.matches(" | ").count() == 3), "a cell contains a bar");
+    }
 }

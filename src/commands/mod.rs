@@ -17,6 +17,7 @@ mod failure;
 mod fleet;
 mod iam_policy;
 mod init;
+mod key_help;
 mod migrate;
 #[cfg(feature = "online")]
 mod notify;

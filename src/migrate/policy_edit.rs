@@ -1,6 +1,7 @@
 //! Writes `retire: {}` into the policy file's entry of a user, in place of its `rotation`.
 
 use super::text_edit::TextEditor;
+use crate::policy::ROTATION_COMMENT;
 use crate::yaml::{YamlField, YamlNode, parse_editable};
 
 const RETIRE: &str = "retire";
@@ -37,11 +38,26 @@ pub fn add_retire(source: &str, user: &str) -> PolicyEdit {
             editor.insert_lines_after(name, &[format!("{indent}{RETIRE}: {{}}")]);
         }
     }
+    remove_rotation_comment(&mut editor, source, entry);
     let Some(changed) = editor.finish() else { return PolicyEdit::Refused };
     if is_as_expected(&changed, user, entry.fields().len(), rotation.is_some()) {
         PolicyEdit::Changed(changed)
     } else {
         PolicyEdit::Refused
+    }
+}
+
+/// Takes out the comment with which `keytide init` offered a rotation, if it is there as that wrote it.
+fn remove_rotation_comment(editor: &mut TextEditor<'_>, source: &str, entry: &YamlNode) {
+    let Some(last) = entry.fields().last() else { return };
+    let mut start = entry.range.start;
+    for line in source[start..editor.field_end(last)].split_inclusive('\n') {
+        let end = start + line.len();
+        if line.trim() == ROTATION_COMMENT && line.ends_with('\n') {
+            // With the indent, which a line within the entry has whole
+            editor.replace_range(start..end, String::new());
+        }
+        start = end;
     }
 }
 
@@ -95,6 +111,14 @@ mod tests {
             (
                 "users:\n  - name: ci\n    rotation:\n    limits: {}\n",
                 "users:\n  - name: ci\n    retire: {}\n    limits: {}\n",
+            ),
+            (
+                "users:\n  - name: ci\n    # rotation: {}       # lets keytide rotate the key in these destinations\n    destinations: []\n",
+                "users:\n  - name: ci\n    retire: {}\n    destinations: []\n",
+            ),
+            (
+                "users:\n  - name: ci\n    # rotation: {}   # mine\n    destinations: []\n",
+                "users:\n  - name: ci\n    retire: {}\n    # rotation: {}   # mine\n    destinations: []\n",
             ),
             ("users:\n  - name: ci", "users:\n  - name: ci\n    retire: {}"),
         ] {

@@ -46,7 +46,7 @@ impl WorkflowRun {
 }
 
 impl RunFacts {
-    /// `2026-11-28 18:00 UTC, [run](URL)`.
+    /// `28 Nov 2026, 18:00 UTC, [run](URL)`.
     fn describe(&self) -> String {
         let at = format_minute(self.at);
         match self.run_url() {
@@ -308,7 +308,7 @@ mod tests {
         let counts = count_problems(&state.problems);
         let decision = Decision { step: crate::notify::decide::IssueStep::Open, state, counts, news };
         let comment = render_news(&facts(), &decision);
-        assert!(comment.starts_with("1 new problem (2026-11-28 18:00 UTC, [run]("), "{comment}");
+        assert!(comment.starts_with("1 new problem (28 Nov 2026, 18:00 UTC, [run]("), "{comment}");
         assert!(!comment.contains("@me") && !comment.contains("<!--"), "{comment}");
     }
 

@@ -27,7 +27,10 @@ pub use file::{
     RedeployWorkflow, ValidationWorkflow, WebhookFormat,
 };
 pub use resolve::{PolicySource, read_policy, read_policy_with_bases};
-pub use resolved::{Policy, RotationPolicy, UserPolicy, UserSelector};
+pub use resolved::{Policy, RETIREMENT_WAITS, RotationPolicy, UserPolicy, UserSelector};
 pub use scalar::{AccountId, CalendarDate, PolicyDuration, RoleArn, UserGlob, UserName, UserPath};
-pub use suggest::suggest_name;
+pub use suggest::{nearest_names, quote_names, suggest_name};
 pub use wildcard::glob_to_iam_patterns;
+
+/// The comment with which `keytide init` offers a rotation, in the entry of a user; `keytide migrate` takes it out.
+pub const ROTATION_COMMENT: &str = "# rotation: {}       # lets keytide rotate the key in these destinations";

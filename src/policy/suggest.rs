@@ -9,6 +9,16 @@ pub fn suggest_name(word: &str, names: &[&str]) -> String {
     }
 }
 
+/// Returns the names that are most like a word, the nearest first.
+pub fn nearest_names<'n>(word: &str, names: &[&'n str], count: usize) -> Vec<&'n str> {
+    // No name is as long: more of it would only take time.
+    let word: String = word.chars().take(64).collect();
+    let mut sorted = names.to_vec();
+    sorted.sort_by_key(|name| strsim::damerau_levenshtein(&word, name));
+    sorted.truncate(count);
+    sorted
+}
+
 /// Whether a word may be a mistyped name.
 pub fn is_near(word: &str, name: &str) -> bool {
     // A long word is hostile input rather than a typing error.

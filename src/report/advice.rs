@@ -25,17 +25,23 @@ fn has_advice_of_rule(finding: &Finding) -> bool {
     find_rule(finding.rule).is_some_and(|rule| rule.rule_meta().remediation == shown_advice(finding))
 }
 
-/// The rules whose advice so many findings of a report share that it is shown once, with the advice.
+/// The rules with an advice that so many findings of a report share that it is shown once, with that advice: of several the
+/// one that most share.
 pub fn repeated_advice(findings: &[Finding], most: usize) -> BTreeMap<&'static str, &str> {
-    let mut shared: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
-    for finding in findings.iter().filter(|finding| has_advice_of_rule(finding)) {
-        shared.entry(finding.rule).or_default().push(finding);
+    let mut shared: BTreeMap<(&'static str, &str), usize> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| finding.exempted.is_none()) {
+        // Some have none, because a page or the list of the rotations says it
+        if shown_advice(finding).is_empty() {
+            continue;
+        }
+        *shared.entry((finding.rule, shown_advice(finding))).or_default() += 1;
     }
-    let mut repeated = BTreeMap::new();
-    for findings in shared.into_values().filter(|findings| findings.len() > most) {
-        repeated.extend(findings.first().map(|finding| (finding.rule, shown_advice(finding))));
+    let mut repeated: BTreeMap<&'static str, (usize, &str)> = BTreeMap::new();
+    for ((rule, advice), count) in shared.into_iter().filter(|(_, count)| *count > most) {
+        let known = repeated.entry(rule).or_insert((count, advice));
+        *known = (*known).max((count, advice));
     }
-    repeated
+    repeated.into_iter().map(|(rule, (_, advice))| (rule, advice)).collect()
 }
 
 /// The page of the pull request that the advice is about, if it is shown.

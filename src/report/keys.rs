@@ -1,12 +1,15 @@
 //! Ages, names and last uses of keys, in the words that all formats share.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::model::{Report, UserLine};
 use super::user_index::UserIndex;
 use crate::iam::{AccessKey, IamUser};
-use crate::rules::Severity;
+use crate::rules::{Finding, Severity};
 
 /// Returns the age of a credential in whole days; one from the future has 0.
 pub fn age_days(report: &Report, created_at: Timestamp) -> i64 {
@@ -16,6 +19,30 @@ pub fn age_days(report: &Report, created_at: Timestamp) -> i64 {
 /// Returns the age in days of a user's oldest active key.
 pub fn oldest_active_days(report: &Report, user: &IamUser) -> Option<i64> {
     user.keys.iter().filter(|key| key.status.can_sign()).map(|key| age_days(report, key.created_at)).max()
+}
+
+/// The ages of keys in days, by user and number.
+pub struct KeyAges<'a>(BTreeMap<(&'a str, usize), i64>);
+
+impl<'a> KeyAges<'a> {
+    pub fn of_report(report: &'a Report) -> Self {
+        let mut ages = BTreeMap::new();
+        for line in report.user_lines() {
+            for (ordinal, key) in line.user.keys_by_age() {
+                ages.insert((line.user.name.as_str(), ordinal), age_days(report, key.created_at));
+            }
+        }
+        Self(ages)
+    }
+
+    /// Sorts findings by the ages of their keys; among equals the order stays.
+    pub fn sort_oldest_first(&self, findings: &mut [&Finding]) {
+        findings.sort_by_key(|finding| Reverse(self.age_of(finding)));
+    }
+
+    fn age_of(&self, finding: &Finding) -> Option<i64> {
+        self.0.get(&(finding.user.as_deref()?, finding.key_ordinal?)).copied()
+    }
 }
 
 /// Returns the access key ID, or the number of the key in the credential report.
@@ -60,14 +87,14 @@ pub fn is_overdue(index: &UserIndex<'_>, line: &UserLine) -> bool {
     })
 }
 
-/// `2026-12-07`.
+/// `2026-12-07`, as a policy file writes a day; a column of these can be sorted.
 pub fn format_date(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).date().to_string()
 }
 
-/// `2026-12-07 16:00 UTC`.
+/// `7 Dec 2026, 16:00 UTC`.
 pub fn format_minute(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC").to_string()
+    at.to_zoned(TimeZone::UTC).strftime("%-d %b %Y, %H:%M UTC").to_string()
 }
 
 /// `1 error`, `2 errors`.

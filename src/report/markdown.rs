@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::advice::{common_advice, shown_advice, shown_page, subject};
-use super::keys::{age_days, format_minute, key_name, last_used, oldest_active_days};
+use super::keys::{KeyAges, age_days, format_minute, key_name, last_used, oldest_active_days};
 use super::model::Report;
 use super::timeline::{BarState, KeyBar, UserStanding, key_bars, users_worst_first};
 use super::{rotations, verdict};
@@ -49,11 +49,12 @@ pub fn render_markdown(report: &Report) -> String {
     }
     out.push_str("\n\n");
     out.push_str(&rotations::render_markdown(report));
-    out.push_str(&render_findings("Findings", report.counted_findings()));
+    out.push_str(&render_findings(report, "Findings", report.counted_findings()));
     out.push_str(&render_faults(report));
     out.push_str(&render_users(report));
     out.push_str(&render_timeline(report));
     out.push_str(&render_findings(
+        report,
         "Exempted",
         report.findings.iter().filter(|finding| finding.exempted.is_some()),
     ));
@@ -61,13 +62,13 @@ pub fn render_markdown(report: &Report) -> String {
     out
 }
 
-fn render_findings<'a>(title: &str, findings: impl Iterator<Item = &'a Finding>) -> String {
+fn render_findings<'a>(report: &Report, title: &str, findings: impl Iterator<Item = &'a Finding>) -> String {
     let findings: Vec<&Finding> = findings.collect();
     if findings.is_empty() {
         return String::new();
     }
     if findings.len() > MAX_PLAIN_FINDINGS {
-        return format!("### {title}\n\n{}", render_by_rule(&findings));
+        return format!("### {title}\n\n{}", render_by_rule(report, &findings));
     }
     let has_users = has_users(&findings);
     let rows: String = findings.into_iter().map(|finding| finding_row(finding, has_users)).collect();
@@ -78,13 +79,15 @@ fn render_findings<'a>(title: &str, findings: impl Iterator<Item = &'a Finding>)
 }
 
 /// Many findings: by rule, the worst first, with the advice once where it is the same for all.
-fn render_by_rule(findings: &[&Finding]) -> String {
+fn render_by_rule(report: &Report, findings: &[&Finding]) -> String {
     let mut rules: BTreeMap<(Reverse<Severity>, &str), Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
         rules.entry((Reverse(finding.severity), finding.rule)).or_default().push(finding);
     }
+    let ages = KeyAges::of_report(report);
     let mut out = String::new();
-    for ((severity, rule), findings) in rules {
+    for ((severity, rule), mut findings) in rules {
+        ages.sort_oldest_first(&mut findings);
         let _ = write!(out, "**{} {}** `{rule}`", findings.len(), severity.0.as_str());
         let common = common_advice(&findings);
         let steps =
@@ -226,10 +229,10 @@ fn render_timeline(report: &Report) -> String {
     let (shown, more) = all.split_at(all.len().min(SHOWN_BARS));
     let more = more.get(..MAX_BARS - SHOWN_BARS).unwrap_or(more);
     let mut out = format!("### Timeline\n\n{}", render_picture(shown));
-    for bars in more.chunks(BARS_OF_A_PICTURE) {
-        let picture = render_picture(bars);
+    if !more.is_empty() {
+        let pictures: String = more.chunks(BARS_OF_A_PICTURE).map(render_picture).collect();
         let _ =
-            write!(out, "<details><summary>{} more keys</summary>\n\n{picture}</details>\n\n", bars.len());
+            write!(out, "<details><summary>{} more keys</summary>\n\n{pictures}</details>\n\n", more.len());
     }
     out.push_str(
         "Each bar is an active key since its creation. Red: an error; grey: no finding, or exempt; other: a \

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::destinations::suggest::{CredentialGroup, SuggestedEntry, Suggestion, is_stem_of_user};
-use crate::policy::{Destination, PLACEHOLDER};
+use crate::policy::{Destination, PLACEHOLDER, ROTATION_COMMENT};
 use crate::sanitize::{escape_line, is_harmful};
 
 /// A user of the account or of Terraform.
@@ -187,7 +187,7 @@ fn render_destinations(lines: &[String]) -> String {
     }
     let mut text = String::new();
     if lines.iter().any(|line| is_complete_line(line)) {
-        text.push_str("    # rotation: {}       # lets keytide rotate the key in these destinations\n    destinations:\n");
+        let _ = writeln!(text, "    {ROTATION_COMMENT}\n    destinations:");
     } else {
         text.push_str("    # destinations:\n");
     }

@@ -27,8 +27,13 @@ pub fn render_text(report: &Report, style: TextStyle) -> String {
         let (id, policy, at) =
             (clean(&account.shown_id), clean(&report.policy), format_minute(report.generated_at));
         let _ = writeln!(out, "account {id}, source {}, {at}, {policy}\n", account.source);
-        out.push_str(&render_users(report, style));
-        out.push('\n');
+        // A rotation command lists the users that it may change: the result says that there is none
+        if report.rotations.as_ref().is_none_or(|rotations| !rotations.is_empty())
+            || report.user_lines().next().is_some()
+        {
+            out.push_str(&render_users(report, style));
+            out.push('\n');
+        }
     }
     out.push_str(&rotations::render_text(report, style));
     let repeated = repeated_advice(&report.findings, MAX_REPEATS);

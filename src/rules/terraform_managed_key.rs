@@ -1,6 +1,6 @@
 //! `terraform-managed-key`: Terraform manages an access key, and its next apply would undo a rotation.
 
-use super::{FileLocation, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
+use super::{FileLocation, Finding, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::diagnostic::Position;
 use crate::repository::{ManagedKey, ScannedFile};
 
@@ -12,8 +12,11 @@ static META: RuleMeta = RuleMeta {
     required_input: RequiredInput::Files,
     summary: "Terraform or OpenTofu manages an access key; an error where keytide rotates the user, a note elsewhere",
     rationale: "The next apply would create a new key for the one that a rotation deleted, or activate the old one, and the state holds the secret.",
-    remediation: "First take the `aws_iam_access_key` out of the state (`terraform state rm ADDRESS`, or a `removed` block with `destroy = false`), then out of the configuration: in the other order the next apply deletes the key. Or remove `rotation:` of the user.",
+    remediation: "First take the `aws_iam_access_key` out of the state (`terraform state rm ADDRESS`, or a `removed` block with `destroy = false`), then out of the configuration: in the other order the next apply deletes the key. Where keytide rotates the user, you can remove its `rotation:` instead.",
 };
+
+/// What to do in any case.
+const STEPS: &str = "First take the `aws_iam_access_key` out of the state (`terraform state rm ADDRESS`, or a `removed` block with `destroy = false`), then out of the configuration: in the other order the next apply deletes the key.";
 
 impl Rule for TerraformManagedKey {
     fn rule_meta(&self) -> &'static RuleMeta {
@@ -50,7 +53,12 @@ fn report_key(
         let effect = if is_rotated { "; the next apply would undo a rotation" } else { "" };
         let message = format!("`{}` manages an access key of `{user}`{origin}{effect}", key.address);
         let severity = if is_rotated { Severity::Error } else { Severity::Note };
-        add_finding(findings, (file, key), Some(user), (message, severity));
+        let help = match entry {
+            Some(entry) if entry.rotation.is_some() => format!("{STEPS} Or remove `rotation:` of the user."),
+            _ => STEPS.to_owned(),
+        };
+        add_finding(findings, (file, key), Some(user), (message, severity))
+            .set_help(help.replace("ADDRESS", &key.address));
     }
     if key.is_undecided {
         let more = if key.users.is_empty() { "" } else { "more access keys: " };
@@ -58,16 +66,17 @@ fn report_key(
             "`{}` manages {more}an access key of a user that the files do not name; keytide cannot tell whether it rotates that user",
             key.address
         );
-        add_finding(findings, (file, key), None, (message, Severity::Note));
+        add_finding(findings, (file, key), None, (message, Severity::Note))
+            .set_help(META.remediation.replace("ADDRESS", &key.address));
     }
 }
 
-fn add_finding(
-    findings: &mut FindingCollector<'_>,
+fn add_finding<'c>(
+    findings: &'c mut FindingCollector<'_>,
     (file, key): (Option<&ScannedFile>, &ManagedKey),
     user: Option<&str>,
     (message, severity): (String, Severity),
-) {
+) -> &'c mut Finding {
     let at: Position = key.at;
     let subject = (user, key.address.as_str());
     let finding = match file {
@@ -77,5 +86,5 @@ fn add_finding(
             findings.add_file_finding(&META, subject, place, message)
         }
     };
-    finding.set_severity(severity).set_help(META.remediation.replace("ADDRESS", &key.address));
+    finding.set_severity(severity)
 }

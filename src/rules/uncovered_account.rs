@@ -10,8 +10,13 @@ static META: RuleMeta = RuleMeta {
     required_input: RequiredInput::Fleet,
     summary: "no policy file is for an account that has access keys, or policy files are for an account that `fleet.yml` does not list",
     rationale: "Nothing audits the keys of such an account, although the fleet's report looks complete.",
-    remediation: "Add a policy file for the account's users to a repository, or the account to `fleet.yml`.",
+    remediation: "Add a policy file for the account's users to a repository, or the account to `fleet.yml`. To a policy file without `account:` add it.",
 };
+
+/// The remediation where the account is listed.
+const ADD_POLICY: &str = "Add a policy file for the account's users to a repository.";
+/// The remediation where it is not.
+const ADD_ACCOUNT: &str = "Add the account to `fleet.yml`, or correct `account:` of the policy file.";
 
 /// How many repositories a message names.
 const SHOWN: usize = 3;
@@ -23,13 +28,17 @@ impl Rule for UncoveredAccount {
 
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
         let Some(fleet) = input.fleet else { return };
-        let message = if fleet.listed_at.is_none() {
+        let (message, help) = if fleet.listed_at.is_none() {
             let count = fleet.repositories.len();
             let mut names = fleet.repositories[..count.min(SHOWN)].join(", ");
             if count > SHOWN {
                 names.push_str(&format!(" and {} more", count - SHOWN));
             }
-            format!("the policy file of {names} is for account {}, which is not listed here", fleet.account)
+            let message = format!(
+                "the policy file of {names} is for account {}, which is not listed here",
+                fleet.account
+            );
+            (message, ADD_ACCOUNT)
         } else {
             let with_keys = fleet.users.iter().filter(|user| user.keys > 0).count();
             if !fleet.repositories.is_empty() || with_keys == 0 {
@@ -37,8 +46,10 @@ impl Rule for UncoveredAccount {
             }
             let users =
                 if with_keys == 1 { "1 user has".to_owned() } else { format!("{with_keys} users have") };
-            format!("no policy file is for account {}, in which {users} access keys", fleet.account)
+            let message =
+                format!("no policy file is for account {}, in which {users} access keys", fleet.account);
+            (message, ADD_POLICY)
         };
-        findings.add_finding(&META, fleet.position(), message);
+        findings.add_finding(&META, fleet.position(), message).set_help(help);
     }
 }

@@ -289,6 +289,14 @@ impl WorkTree {
         self.folders().is_some_and(GitFolders::is_shallow)
     }
 
+    /// Whether there is a commit on the branch.
+    ///
+    /// # Errors
+    /// Git's.
+    pub fn has_commits(&self) -> Result<bool, GitError> {
+        self.program_of_repository()?.has_commits()
+    }
+
     /// Checks that there is a repository and that Git works in it.
     ///
     /// # Errors

@@ -146,6 +146,31 @@ fn staged_works_before_the_first_commit() {
     assert_eq!(world.found(&["--staged"]), ["exposed-key-id new.txt:1:4"]);
 }
 
+/// The command that takes a file out of the next commit names it, and works where there is no commit yet.
+#[test]
+fn the_help_of_a_plaintext_key_names_the_file() {
+    let json = format!("{{\"id\": \"{}\",\n \"secret_access_key\": \"{}\"}}\n", id(), secret());
+    let world =
+        World::with(&[("deploy/a b.env", &format!("{}\n{}\n", id(), secret())), ("keys.json", &json)]);
+    let text = world.check(&["--staged"]).stdout;
+    assert!(text.contains("take it out (`git rm --cached 'deploy/a b.env' keys.json`, then edit)"), "{text}");
+    world.git(&["rm", "--cached", "-q", "deploy/a b.env", "keys.json"]);
+    assert_eq!(world.found(&["--staged"]), Vec::<String>::new());
+    world.write("other.txt", b"x\n");
+    world.git(&["add", "other.txt"]);
+    world.git(&["commit", "-q", "-m", "one"]);
+    world.git(&["add", "-A"]);
+    let text = world.check(&["--staged"]).stdout;
+    assert!(text.contains("(`git restore --staged 'deploy/a b.env' keys.json`, then edit)"), "{text}");
+    assert!(text.contains("add `keytide: allow plaintext-key -- REASON` in a comment on the line"), "{text}");
+    for rule in ["plaintext-key", "exposed-key-id"] {
+        let exemption = format!(
+            "name the file in an exemption of `{rule}` (`user: \"*\"`, `files:`), because JSON has no comments"
+        );
+        assert!(text.contains(&exemption), "{text}");
+    }
+}
+
 #[test]
 fn history_finds_what_was_taken_away() {
     let world = World::with(&[("a.txt", "x\n")]);
@@ -166,6 +191,13 @@ fn history_finds_what_was_taken_away() {
     let run = world.check(&["--history"]);
     assert_eq!(run.code, 1);
     assert!(run.stdout.contains(&format!("in the history (commit {})", &commit[..12])), "{}", run.stdout);
+    assert!(!run.stdout.contains("Before a commit"), "{}", run.stdout);
+    for (rule, what) in
+        [("plaintext-key", "deactivate and replace the key"), ("exposed-key-id", "replace the key; else")]
+    {
+        let exemption = format!("add an exemption of `{rule}` with `user: \"*\"` to the policy file.");
+        assert!(run.stdout.contains(what) && run.stdout.contains(&exemption), "{}", run.stdout);
+    }
     // A branch that no one is on counts as well.
     world.git(&["checkout", "-q", "--orphan", "fresh"]);
     world.git(&["rm", "-q", "-rf", "."]);

@@ -57,11 +57,18 @@ fn explain_knows_every_rule() {
     );
     let text = Keytide::new(&["explain", "grace"]).run().exits(0).stdout;
     assert!(
-        text.starts_with("grace (a phase of a rotation)\n\nMeans: All destinations hold the new key;"),
+        text.starts_with("grace (a phase of a rotation)\n\nIn short: All destinations hold the new key;")
+            && text.contains("\nMeans: every destination holds the new key, the old one is still active\nLook at: `key` lines:")
+            && text.contains("\nWays out: restart what reads the destinations; `keytide rollback --user U`\nNext: "),
         "{text}"
     );
     let run = Keytide::new(&["explain", "key-agee"]).run().exits(2);
-    assert!(run.stderr.contains("did you mean `key-age`?"), "{}", run.stderr);
+    assert!(run.stderr.contains("the nearest names are `key-age`, "), "{}", run.stderr);
+    let run = Keytide::new(&["explain", "validating"]).run().exits(2);
+    let help =
+        run.stderr.lines().find_map(|line| line.trim_start().strip_prefix("help: ")).unwrap_or_default();
+    assert_eq!(help.matches('`').count(), 12, "five names and a command: {}", run.stderr);
+    assert!(help.ends_with("`keytide explain` lists all rules, and docs/runbook.md all phases"), "{help}");
     assert_eq!(
         Keytide::new(&["explain", "policy"]).run().exits(0).stdout,
         include_str!("../../policies/full.yaml")

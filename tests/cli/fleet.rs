@@ -100,6 +100,26 @@ fn an_account_is_read_once_for_all_policy_files() {
     assert_eq!(requests["actions"]["GetCredentialReport"], 2, "{requests}");
 }
 
+/// A user that a policy file may list which was not audited is not said to be in none.
+#[test]
+fn a_user_that_an_unread_policy_file_may_list_is_said_so() {
+    let emulator = small_account();
+    for (text, why) in [
+        ("version: 1\nusers: [{ name: stray }]\n", "names no account"),
+        ("version: 1\naccount: \"123456789012\"\nusres: [{ name: stray }]\n", "has errors"),
+    ] {
+        let files = [
+            ("acme/api", &*policy("  - name: app\n  - name: old\n  - name: shared\n")),
+            ("acme/other", text),
+        ];
+        let account = &audit(&emulator, &[], &files).json()["accounts"][0];
+        let message = "this user has an access key, and no policy file that was audited lists it";
+        assert_eq!(account["findings"][0]["message"], message, "{account:#}");
+        let reason = format!("the policy file of acme/other {why}, and may list users");
+        assert!(account["not_checked"].to_string().contains(&reason), "{account:#}");
+    }
+}
+
 /// The same findings as audits of the repositories one by one.
 #[test]
 fn a_repository_has_the_findings_of_its_own_audit() {

@@ -148,6 +148,17 @@ fn a_policy_file_without_an_account_is_missing() {
     let run = merge(&files).run().exits(3);
     let why = "repository acme/web: its policy file names no account, so that no job audits its users";
     assert!(run.stdout.contains(why), "{}", run.stdout);
+    // Its advice is that of the finding: the rule's speaks of an account without a policy file
+    let finding = json!({"severity": "warning", "rule": "uncovered-account", "user": null, "access_key_id": null,
+        "message": "the policy file names no account", "help": "Add `account: \"123456789012\"` to the policy file.",
+        "exempted": false, "exemption_reason": null, "location": {"file": "keytide.yml", "line": 1, "column": 1}});
+    collected["repositories"][2]["findings"] = json!([finding]);
+    let files = [("c.json", &*collected.to_string()), ("1.json", &result(FIRST, AT, good))];
+    let text = merge(&files).run().exits(3).stdout;
+    assert!(
+        text.contains("help: uncovered-account: Add `account: \"123456789012\"` to the policy file."),
+        "{text}"
+    );
 }
 
 /// A page with findings, results that are missing and repositories that were left out.
@@ -163,13 +174,45 @@ pub fn render_sample_page() -> String {
 fn a_page_begins_with_what_is_not_good() {
     let page = render_sample_page();
     let section = page.split("<h2>Repositories</h2>").nth(1).unwrap().split("</section>").next().unwrap();
-    let (shown, folded) = section.split_once("<details class=\"fold\"><summary>1 passed</summary>").unwrap();
-    assert!(shown.contains("<b>acme/app-1</b> 1 error") && folded.contains("<b>acme/app-2</b>"), "{section}");
+    let (shown, folded) =
+        section.split_once("<details class=\"fold\"><summary>1 passed without a warning</summary>").unwrap();
+    assert!(
+        shown.contains("<b>acme/app-1</b> 1 error (key-age app, 155 d) ")
+            && folded.contains("<b>acme/app-2</b>"),
+        "{section}"
+    );
     assert!(shown.contains("<p class=\"rule error-rule\" data-state=\"incomplete\">"), "{section}");
     assert!(shown.contains("<b>acme/app-3</b> not audited"), "{section}");
     let rules = page.split("<table class=\"rules\">").nth(1).unwrap().split("</table>").next().unwrap();
     assert!(rules.contains("<code>key-age</code></td><td>1 error</td><td>Rotate the key"), "{rules}");
     assert!(page.contains("</b> invalid policy files</li>"), "{page}");
+    assert!(
+        page.contains("<p class=\"dim\">The results and findings here are of the accounts themselves"),
+        "{page}"
+    );
+}
+
+/// What was not read has no figures, the accounts' figures are said to be their own, and a line with warnings is shown.
+#[test]
+fn a_figure_that_is_not_known_is_a_dash() {
+    let warned = result(SECOND, AT, |result| {
+        result["findings"] = json!([{"severity": "warning", "rule": "orphan-user", "user": "stray", "access_key_id": null,
+            "message": "no policy file lists it", "help": "x", "exempted": false, "exemption_reason": null,
+            "location": {"file": "fleet.yml", "line": 4, "column": 5}}]);
+        result["repositories"][0]["findings"] = json!([]);
+        result["repositories"][0]["result"] = json!("pass");
+    });
+    let first = result(FIRST, AT, |_| ());
+    let all = collection(&[FIRST, SECOND, "333333333333"]);
+    let files = [("c.json", &*all), ("1.json", &first), ("2.json", &warned)];
+    let text = merge(&files).arg("--format").arg("markdown").run().exits(3).stdout;
+    assert!(text.contains("| acme/app-3 | incomplete | – | – | – | – |"), "{text}");
+    assert!(text.contains("| acme/app-1 | failed | 1 | 0 | "), "{text}");
+    assert!(text.contains("| account | own result | own errors | own warnings |"), "{text}");
+    let page = merge(&files).arg("--format").arg("html").run().exits(3).stdout;
+    let accounts = page.split("<h2>Accounts</h2>").nth(1).unwrap().split("</section>").next().unwrap();
+    let shown = accounts.split("<details class=\"fold\">").next().unwrap();
+    assert!(shown.contains(&format!("<b>{SECOND}</b> 1 warning (orphan-user stray)")), "{accounts}");
 }
 
 const FIRST: &str = "111111111111";

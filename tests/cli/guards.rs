@@ -139,6 +139,15 @@ fn a_broken_terraform_file_has_a_place() {
     let world = World::with(&[(".github/keytide.yml", &policy()), ("a/b.tf", text)]);
     let found = world.found(&[]);
     assert!(found.iter().any(|line| line.starts_with("terraform-managed-key a/b.tf:2:")), "{found:?}");
+    // `rotation:` is taken out where there is one, and said of no other user
+    for (user, has_rotation) in [("ci-deployer", true), ("somebody", false)] {
+        let key = format!("resource \"aws_iam_access_key\" \"k\" {{\n  user = \"{user}\"\n}}\n");
+        world.write("a/b.tf", key.as_bytes());
+        let text = world.check(&[]).stdout;
+        assert!(text.contains("terraform state rm aws_iam_access_key.k"), "{text}");
+        assert_eq!(text.contains("Or remove `rotation:` of the user"), has_rotation, "{text}");
+    }
+    world.write("a/b.tf", text.as_bytes());
     let run = world.check(&[]);
     assert!(run.code == 0 && run.stdout.contains("cannot be read"), "{}", run.stdout);
 }

@@ -66,6 +66,22 @@ fn a_page_of_300_users_is_small_and_begins_with_the_findings() {
     assert_eq!(text.matches("Rotate the key").count(), 1, "{}", &text[text.len() - 3000..]);
 }
 
+/// The summary of a step has the findings in the page's order, and one fold of keys.
+#[test]
+fn a_summary_of_300_users_begins_with_the_oldest_keys() {
+    let text = large_account("markdown").stdout;
+    let section = text.split("`key-age`").nth(1).unwrap().split("**").next().unwrap();
+    let mut days = Vec::new();
+    for line in section.lines() {
+        days.extend(
+            line.split_once(" days old")
+                .map(|(before, _)| before.rsplit(' ').next().unwrap().parse::<i64>().unwrap()),
+        );
+    }
+    assert!(days.len() >= 100 && days.is_sorted_by(|a, b| a >= b), "{days:?}");
+    assert_eq!(text.matches(" more keys</summary>").count(), 1);
+}
+
 /// An advice stands above the findings of a rule if it is that of all, or the rule's own: never that of a few.
 #[test]
 fn the_advice_of_a_few_findings_is_not_shown_as_that_of_all() {

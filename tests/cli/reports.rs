@@ -157,7 +157,7 @@ fn a_plan_is_drawn_with_its_rotations() {
     for format in [ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Html] {
         let text = render(&plan(), format);
         assert!(text.contains("begin the rotation") && !text.contains("claim the user"), "{text}");
-        assert!(text.contains("2026-11-22 16:00 UTC"), "{text}");
+        assert!(text.contains("22 Nov 2026, 16:00 UTC"), "{text}");
     }
     let text = render(&plan(), ReportFormat::Text);
     assert!(text.ends_with("action needed: pull request #7 is waiting for your merge\n"), "{text}");

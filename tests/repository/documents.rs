@@ -31,6 +31,13 @@ fn the_runbook_has_every_word_of_the_journal() {
     }
 }
 
+/// The table of phases is that of `keytide explain`.
+#[test]
+fn the_runbook_has_the_phases_of_the_program() {
+    let head = "| phase | what it means | what to look at | ways out |\n|---|---|---|---|\n";
+    matches_part("docs/runbook.md", "phases", &format!("{head}{}", read("src/commands/phases.md")));
+}
+
 /// The pages of the book.
 pub fn pages() -> Vec<String> {
     let mut pages = Vec::new();

@@ -9,6 +9,7 @@ use crate::iam::{
     AccountInventory, DataSource, IamUser, Provenance, ReadFault, SourcedFact, UnknownReason, path_from_arn,
 };
 use crate::policy::{Policy, UserPolicy};
+use crate::report::keys::format_minute;
 use crate::repository::RepositoryIdentity;
 use crate::rotation::timing::MAX_CLOCK_SKEW;
 use crate::rules::RotationStatuses;
@@ -28,8 +29,10 @@ pub fn inventory_from_report(policy: &Policy, report: CredentialReport) -> Accou
     let listed = Provenance { source: DataSource::Report, as_of: report.as_of };
     let missing = missing_users(policy, &report);
     let mut faults = report.faults;
-    let limits =
-        vec![format!("the credential report is from {}; later changes are not included", report.as_of)];
+    let limits = vec![format!(
+        "the credential report is from {}; later changes are not included",
+        format_minute(report.as_of)
+    )];
     let mut users: Vec<IamUser> = Vec::new();
     for row in report.rows {
         if !policy.is_about_user(&row.user, path_from_arn(&row.arn)) {

@@ -19,6 +19,7 @@ use crate::error::{CommandError, READING_ROTATION};
 use crate::iam::credential_report::CredentialReport;
 use crate::iam::{AccessKey, AccountInventory, DataSource, Provenance, ReadFault, path_from_arn};
 use crate::policy::{Policy, UserPolicy};
+use crate::report::keys::format_minute;
 use crate::rules::last_use_decides;
 
 /// With more users than this, the credential report is worth its two requests and the wait for it.
@@ -175,7 +176,7 @@ impl LiveAudit<'_> {
         inventory.faults.splice(0..0, report.faults);
         inventory.limits.push(format!(
             "users without keys, console passwords and the root key are as of the credential report, {}",
-            report.as_of
+            format_minute(report.as_of)
         ));
         let keyless =
             keyless.into_iter().map(|user| user.into_reported_user(stamp, quarantined.as_ref())).collect();

@@ -46,7 +46,7 @@ pub fn decide_clock(facts: ClockFacts) -> Check {
         );
     }
     let others = if facts.github.is_some() && facts.aws.is_some() { "GitHub's and AWS's" } else { server };
-    Check::ok(NAME, format!("agrees with {others} time within {} seconds", ahead.unsigned_abs().max(1)))
+    Check::ok(NAME, format!("agrees with {others} time within {}", describe_skew(ahead.abs().max(1))))
 }
 
 /// The seconds of a difference, or of a large one the minutes, hours or days.

@@ -29,6 +29,8 @@ pub struct AccountPolicies {
     pub unreadable: Vec<(String, String)>,
     /// Repositories of which the collection has no policy file, though it found one: of any account.
     pub uncollected: Vec<String>,
+    /// Repositories whose policy file names no account: their users may be of any.
+    pub unassigned: Vec<String>,
     /// Whether the collection says that policy files are missing in it.
     pub is_collection_incomplete: bool,
 }
@@ -76,6 +78,7 @@ pub fn load_account_policies(folder: &Path, account: &str) -> Result<AccountPoli
         invalid: Vec::new(),
         unreadable: Vec::new(),
         uncollected: Vec::new(),
+        unassigned: Vec::new(),
         is_collection_incomplete: collection.as_ref().is_some_and(|collection| !collection.complete),
     };
     let lines = collection.iter().flat_map(|collection| &collection.repositories);
@@ -126,9 +129,15 @@ impl AccountPolicies {
         let mut names: Vec<&str> = self.invalid.iter().map(|entry| entry.repository.as_str()).collect();
         names.extend(self.unreadable.iter().map(|(repository, _)| repository.as_str()));
         names.extend(self.uncollected.iter().map(String::as_str));
-        let (first, rest) = names.split_first()?;
-        let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-        Some(format!("the policy file of {first}{more} has errors, and may list users"))
+        let unassigned: Vec<&str> = self.unassigned.iter().map(String::as_str).collect();
+        let reasons = [(names, "has errors"), (unassigned, "names no account")];
+        let mut texts = Vec::new();
+        for (names, reason) in reasons {
+            let Some((first, rest)) = names.split_first() else { continue };
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            texts.push(format!("the policy file of {first}{more} {reason}, and may list users"));
+        }
+        if texts.is_empty() { None } else { Some(texts.join("; ")) }
     }
 
     /// What the collection lists, and the folder does not contain.
@@ -167,7 +176,8 @@ impl AccountPolicies {
                 self.valid.push(RepositoryPolicy { repository, id, policy });
             }
             // It names no account: the collection reports that once.
-            Ok(_) | Err(PolicyFileError::NotFound | PolicyFileError::NotCommitted) => {}
+            Ok(Some(_)) => self.unassigned.push(repository),
+            Ok(None) | Err(PolicyFileError::NotFound | PolicyFileError::NotCommitted) => {}
             Err(PolicyFileError::Invalid(diagnostics)) => {
                 self.invalid.push(InvalidPolicyFile { repository, diagnostics });
             }

@@ -35,10 +35,11 @@ use super::iam_policy::{cli, cloudformation, terraform};
 use super::init::output_files::{OutputAction, OutputFile, write_files};
 use super::standard_output::{MachineText, print_escaped};
 use super::{output, policy_file};
+use crate::destinations::kind::describe_removal;
 use crate::error::{CommandError, ExitStatus};
 use crate::migrate::{Callees, DefaultToken, KeySecrets, MigrationRequest, as_workflow_secret};
 use crate::policy::scalar::is_repository;
-use crate::policy::{Policy, RotationPolicy, UserPolicy, UserSelector};
+use crate::policy::{Policy, RETIREMENT_WAITS, RotationPolicy, UserPolicy, UserSelector};
 use crate::report::FailOn;
 use crate::system::worktree::WorkTree;
 
@@ -108,6 +109,8 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
         events,
         policy_file: policy.file.clone(),
         retires: false,
+        removals: list_removals(entry, &repository.name),
+        waits: entry.retire.as_ref().map_or(RETIREMENT_WAITS, |retire| [retire.quiet, retire.soak]),
         outcome: ChangesOutcome::Shown,
     };
     plan_retirement(&mut migration, &tree);
@@ -253,6 +256,14 @@ fn list_other_users(entry: &UserPolicy, repository: &str) -> Vec<String> {
         }
     }
     others
+}
+
+/// How a person deletes the secrets of this repository that hold the key.
+fn list_removals(entry: &UserPolicy, repository: &str) -> Vec<String> {
+    let own = entry.destinations.iter().filter(|destination| {
+        as_workflow_secret(destination, repository).is_some_and(|secret| secret.organization.is_none())
+    });
+    own.filter_map(|destination| Some(describe_removal(&destination.identity()?.0.to_string()))).collect()
 }
 
 /// The key is not retired while anything still uses it, nor while the role that replaces it cannot be made: the workflows

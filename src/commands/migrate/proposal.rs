@@ -77,13 +77,18 @@ fn render_steps_after(migration: &Migration, longest: usize) -> String {
         text.push_str("\nThe key is also used here, so it is not retired:\n\n");
         push_list(&mut text, longest, &migration.others, "places", |other| clean(other));
     } else if migration.planned.left.is_empty() {
-        text.push_str("- [ ] delete the secrets that hold the key from GitHub\n");
+        text.push_str("- [ ] delete the secrets that hold the key from GitHub:\n");
+        for removal in migration.removals.iter().take(longest) {
+            let _ = writeln!(text, "  - {removal}");
+        }
+        push_rest(&mut text, migration.removals.len(), longest, "secrets");
     }
     if migration.retires {
+        let [quiet, soak] = migration.waits;
         let _ = write!(
             text,
-            "\nKeytide deactivates the key when nothing has used it for \
-             some time, and deletes it later; until then {} brings it back.\n",
+            "\nKeytide deactivates the key when nothing in the repository has named it and nothing has used it for {quiet}, and \
+             deletes it {soak} later; until then {} brings it back.\n",
             markdown_code(&format!("keytide rollback --user {}", migration.user))
         );
     }
@@ -114,6 +119,7 @@ fn push_list<T>(text: &mut String, longest: usize, items: &[T], what: &str, rend
 mod tests {
     use super::super::outcome::ChangesOutcome;
     use super::*;
+    use crate::policy::RETIREMENT_WAITS;
 
     #[test]
     fn a_retirement_is_promised_where_the_policy_file_has_one() {
@@ -128,11 +134,16 @@ mod tests {
             events: Vec::new(),
             policy_file: ".github/keytide.yml".into(),
             retires: false,
+            removals: vec!["`gh secret delete KEY --repo acme/app --env production`".into()],
+            waits: RETIREMENT_WAITS,
             outcome: ChangesOutcome::Shown,
         };
         let by_hand = render_body(&migration, 100);
-        assert!(by_hand.contains("delete the secrets that hold the key") && !by_hand.contains("deactivates"));
+        assert!(by_hand.contains(
+            "hold the key from GitHub:\n  - `gh secret delete KEY --repo acme/app --env production`\n"
+        ));
+        assert!(!by_hand.contains("deactivates"));
         migration.retires = true;
-        assert!(render_body(&migration, 100).contains("Keytide deactivates the key"));
+        assert!(render_body(&migration, 100).contains("used it for 14 days, and deletes it 30 days later"));
     }
 }

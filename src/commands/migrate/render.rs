@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::diff::render_diff;
 use super::files::PlannedFiles;
 use super::outcome::{ChangesOutcome, Proposal};
+use crate::policy::PolicyDuration;
 use crate::sanitize::{escape_line, escape_lines};
 
 /// The outcome of a migration.
@@ -26,6 +27,10 @@ pub struct Migration {
     pub policy_file: String,
     /// The policy file lets keytide retire the key, before or after this migration.
     pub retires: bool,
+    /// How a person deletes each secret of this repository that holds the key.
+    pub removals: Vec<String>,
+    /// How long the key must be unused before it is retired, and then stays inactive.
+    pub waits: [PolicyDuration; 2],
     pub outcome: ChangesOutcome,
 }
 

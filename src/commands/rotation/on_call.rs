@@ -5,6 +5,7 @@ use crate::commands::context::Context;
 use crate::error::CommandError;
 use crate::live::LiveBackend;
 use crate::notify::text::WorkflowRun;
+use crate::report::keys::format_minute;
 use crate::rotation::{KeyState, Observation, ObservedKey, OpenRotation, PullRequestState};
 
 /// The pages of the repository on GitHub.
@@ -88,10 +89,10 @@ fn describe_key(key: &ObservedKey, rotation: &OpenRotation) -> String {
         None => "last use unknown".to_owned(),
         Some(None) => "never used".to_owned(),
         Some(Some(used)) if is_new(key, rotation) && used.is_own_check(rotation) => {
-            format!("used only by keytide's check ({})", used.at.strftime("%-d %b %Y, %H:%M UTC"))
+            format!("used only by keytide's check ({})", format_minute(used.at))
         }
         Some(Some(used)) => {
-            let at = used.at.strftime("%-d %b %Y, %H:%M UTC");
+            let at = format_minute(used.at);
             let mut place = Vec::new();
             place.extend(Some(&*used.service).filter(|service| !service.is_empty()));
             place.extend(used.region.as_deref());

@@ -9,10 +9,10 @@ use super::words;
 use crate::fleet::collection::RepositoryState;
 use crate::fleet::finding::FleetFinding;
 use crate::fleet::merge::{AccountLine, FleetReport, LineDetails, RepositoryLine};
-use crate::report::ReportOutcome;
 use crate::report::html::findings::render_table_head;
 use crate::report::html::page::render_page_start;
 use crate::report::keys::format_minute;
+use crate::report::{ReportOutcome, ReportSummary};
 use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
 use crate::sentences::join_steps;
 
@@ -32,10 +32,10 @@ pub fn render_html(report: &FleetReport) -> String {
     out.push_str(&render_faults(report));
     out.push_str(&render_rules(report));
     out.push_str(&render_fleet_findings(report));
-    let lines = report.repositories.iter().map(|line| (line.details.outcome, render_repository(line)));
-    out.push_str(&render_list("Repositories", lines));
-    let lines = report.accounts.iter().map(|line| (line.details.outcome, render_account(line)));
-    out.push_str(&render_list("Accounts", lines));
+    let lines = report.repositories.iter().map(|line| (is_quiet(&line.details), render_repository(line)));
+    out.push_str(&render_list("Repositories", "", lines));
+    let lines = report.accounts.iter().map(|line| (is_quiet(&line.details), render_account(line)));
+    out.push_str(&render_list("Accounts", words::OF_ACCOUNTS, lines));
     out.push_str(&render_left_out(report));
     out.push_str("</main>\n<script>");
     out.push_str(SCRIPT);
@@ -135,12 +135,13 @@ fn render_fleet_findings(report: &FleetReport) -> String {
 }
 
 fn render_account(line: &AccountLine) -> String {
-    let about = format!(
-        "{}, {}, named by {}",
-        words::noun(line.details.summary.users, "user"),
-        words::noun(line.details.summary.keys, "key"),
-        words::noun(line.repositories.len(), "policy file")
-    );
+    let ReportSummary { users, keys, .. } = line.details.summary;
+    let counts = if words::knows_users(&line.details) {
+        format!("{}, {}", words::noun(users, "user"), words::noun(keys, "key"))
+    } else {
+        "users not known".to_owned()
+    };
+    let about = format!("{counts}, named by {}", words::noun(line.repositories.len(), "policy file"));
     render_line(&line.id, &about, &line.details)
 }
 
@@ -154,15 +155,21 @@ fn render_repository(line: &RepositoryLine) -> String {
     render_line(&line.name, &format!("{account}{users}"), &line.details)
 }
 
-/// A list with its filter, which the script shows. Without it the controls would do nothing. The lines that passed are folded,
-/// and of very many others those after the worst.
-fn render_list(title: &str, lines: impl Iterator<Item = (ReportOutcome, String)>) -> String {
-    let (passed, others): (Vec<_>, Vec<_>) = lines.partition(|(outcome, _)| *outcome == ReportOutcome::Pass);
+/// Whether a line passed, and has no warning.
+fn is_quiet(details: &LineDetails) -> bool {
+    details.outcome == ReportOutcome::Pass && details.summary.errors + details.summary.warnings == 0
+}
+
+/// A list with its filter, which the script shows. Without it the controls would do nothing. The quiet lines are folded, and of
+/// very many others those after the worst.
+fn render_list(title: &str, about: &str, lines: impl Iterator<Item = (bool, String)>) -> String {
+    let (passed, others): (Vec<_>, Vec<_>) = lines.partition(|(is_quiet, _)| *is_quiet);
     if passed.is_empty() && others.is_empty() {
         return String::new();
     }
+    let about = if about.is_empty() { String::new() } else { format!("<p class=\"dim\">{about}</p>\n") };
     let mut out = format!(
-        "<section>\n<h2>{title}</h2>\n<p class=\"filter\" hidden><label>Filter <input type=\"search\" name=\"text\">\
+        "<section>\n<h2>{title}</h2>\n{about}<p class=\"filter\" hidden><label>Filter <input type=\"search\" name=\"text\">\
          </label><label>Result <select name=\"state\"><option value=\"\">all</option>"
     );
     for outcome in ReportOutcome::WORST_FIRST {
@@ -171,8 +178,9 @@ fn render_list(title: &str, lines: impl Iterator<Item = (ReportOutcome, String)>
     out.push_str("</select></label><output></output></p>\n");
     let (shown, folded) = others.split_at(others.len().min(SHOWN_LINES));
     out.extend(shown.iter().map(|(_, line)| line.as_str()));
-    let more = format!("{} more that did not pass", folded.len());
-    for (title, lines) in [(more, folded), (format!("{} passed", passed.len()), &passed[..])] {
+    let more = format!("{} more with errors or warnings", folded.len());
+    let passed_title = format!("{} passed without a warning", passed.len());
+    for (title, lines) in [(more, folded), (passed_title, &passed[..])] {
         if lines.is_empty() {
             continue;
         }
@@ -192,10 +200,12 @@ fn render_line(name: &str, about: &str, details: &LineDetails) -> String {
         }
     };
     let outcome = details.outcome.word();
+    let worst = words::worst_finding(details).map(|text| format!(" ({text})")).unwrap_or_default();
     let head = format!(
-        "<span class=\"{class}\">{outcome}</span> <b>{}</b> {} <span class=\"dim\">{}</span>",
+        "<span class=\"{class}\">{outcome}</span> <b>{}</b> {}{} <span class=\"dim\">{}</span>",
         clean(name),
         clean(&words::found(details)),
+        clean(&worst),
         clean(about)
     );
     let content = render_details(details);

@@ -51,20 +51,18 @@ fn render_faults(report: &FleetReport) -> String {
 }
 
 fn render_accounts(report: &FleetReport) -> String {
-    let mut out =
-        "### Accounts\n\n| account | result | errors | warnings | users | keys | repositories |\n|---|---|---|---|---|---|---|\n"
-            .to_owned();
+    let mut out = format!(
+        "### Accounts\n\n{}\n\n| account | own result | own errors | own warnings | users | keys | repositories |\n\
+         |---|---|---|---|---|---|---|\n",
+        words::OF_ACCOUNTS
+    );
     for account in report.accounts.iter().take(MAX_LINES) {
-        let summary = &account.details.summary;
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} |",
             clean(&account.id),
             account.details.outcome.word(),
-            summary.errors,
-            summary.warnings,
-            summary.users,
-            summary.keys,
+            words::figures(&account.details).join(" | "),
             account.repositories.len()
         );
     }
@@ -76,16 +74,12 @@ fn render_repositories(report: &FleetReport) -> String {
         "### Repositories\n\n| repository | result | errors | warnings | users | keys |\n|---|---|---|---|---|---|\n"
             .to_owned();
     for repository in report.repositories.iter().take(MAX_LINES) {
-        let summary = &repository.details.summary;
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} |",
             clean(&repository.name),
             repository.details.outcome.word(),
-            summary.errors,
-            summary.warnings,
-            summary.users,
-            summary.keys
+            words::figures(&repository.details).join(" | ")
         );
     }
     out + &more(report.repositories.len(), MAX_LINES) + "\n"
@@ -132,9 +126,9 @@ fn render_row(subject: &str, finding: &FleetFinding) -> String {
 }
 
 fn more(total: usize, shown: usize) -> String {
-    if total > shown {
-        format!("\n{} more are in the other formats.\n", total - shown)
-    } else {
-        String::new()
+    match total.saturating_sub(shown) {
+        0 => String::new(),
+        1 => "\n1 more is in the other formats.\n".to_owned(),
+        rest => format!("\n{rest} more are in the other formats.\n"),
     }
 }

@@ -14,6 +14,10 @@ use crate::rules::{UNREAD_JOURNAL, find_rule};
 /// How many repositories a fault names beside the first.
 const SHOWN_NAMES: usize = 4;
 
+/// What the list of the accounts has, and what it has not.
+pub const OF_ACCOUNTS: &str =
+    "The results and findings here are of the accounts themselves; those of their repositories are above.";
+
 /// The result in one sentence: `failed: 9 errors, 4 warnings`.
 pub fn verdict(report: &FleetReport) -> String {
     match report.outcome {
@@ -60,12 +64,53 @@ pub fn problems(summary: &ReportSummary) -> String {
 
 /// What was found for a line: `2 errors, 1 warning`. Where nothing was looked at, nothing was found either.
 pub fn found(details: &LineDetails) -> String {
-    let is_unread = matches!(details.outcome, ReportOutcome::Incomplete | ReportOutcome::Invalid);
-    if is_unread && details.findings.is_empty() {
+    if is_unread(details) && details.findings.is_empty() {
         "not audited".to_owned()
     } else {
         problems(&details.summary)
     }
+}
+
+/// Whether not everything of a line was read, so that a count of 0 may be wrong.
+fn is_unread(details: &LineDetails) -> bool {
+    matches!(details.outcome, ReportOutcome::Incomplete | ReportOutcome::Invalid)
+}
+
+/// Whether the users and keys of a line are known.
+pub fn knows_users(details: &LineDetails) -> bool {
+    !is_unread(details) || details.summary.users > 0
+}
+
+/// The errors, warnings, users and keys of a line, each as a number, or as a dash where it is not known.
+pub fn figures(details: &LineDetails) -> [String; 4] {
+    let ReportSummary { errors, warnings, users, keys, .. } = details.summary;
+    let (has_findings, has_users) =
+        (!is_unread(details) || !details.findings.is_empty(), knows_users(details));
+    [(errors, has_findings), (warnings, has_findings), (users, has_users), (keys, has_users)]
+        .map(|(number, is_known)| if is_known { number.to_string() } else { "–".to_owned() })
+}
+
+/// The worst finding of a line, in a few words: `key-age svc-00, 333 d`, and how many others there are.
+pub fn worst_finding(details: &LineDetails) -> Option<String> {
+    let counted: Vec<&FleetFinding> =
+        worst_first(&details.findings).into_iter().filter(|finding| !finding.exempted).collect();
+    let (first, rest) = counted.split_first()?;
+    let mut text = first.rule.clone();
+    if let Some(user) = &first.user {
+        text.push_str(&format!(" {user}"));
+    }
+    if let Some(days) = age_in_days(&first.message) {
+        text.push_str(&format!(", {days} d"));
+    }
+    if !rest.is_empty() {
+        text.push_str(&format!(" and {} more", rest.len()));
+    }
+    Some(text)
+}
+
+/// The age that a message names, `is 333 days old`.
+fn age_in_days(message: &str) -> Option<u32> {
+    message.split_once(" days old")?.0.rsplit(' ').next()?.parse().ok()
 }
 
 /// How often a rule has found something that counts, and what to do about it. A rule of which some findings have another
@@ -96,10 +141,14 @@ pub fn count_rules(report: &FleetReport) -> Vec<RuleCount<'_>> {
     counts
 }
 
+/// The rules of which a finding's own help names no key, and is better than that of the rule.
+const RULES_WITH_OWN_HELP: [&str; 1] = ["uncovered-account"];
+
 /// What to do about all such findings of the rule: a finding's own help names its key. Where a rotation may be under way the
 /// advice of the rule would break it. A rule of another version is not known here.
 pub fn shared_help(finding: &FleetFinding) -> &str {
     match find_rule(&finding.rule) {
+        Some(_) if RULES_WITH_OWN_HELP.contains(&finding.rule.as_str()) => &finding.help,
         Some(rule) if finding.help != UNREAD_JOURNAL => rule.rule_meta().remediation,
         _ => &finding.help,
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use super::head::{render_link, render_place};
 use crate::report::advice::{common_advice, shown_advice, shown_page, subject};
-use crate::report::keys::age_days;
+use crate::report::keys::KeyAges;
 use crate::report::model::Report;
 use crate::rules::{Finding, Severity};
 use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
@@ -16,9 +16,6 @@ use crate::sentences::join_steps;
 const SHOWN: usize = 10;
 /// The rules about keys that others may have: first among the rules of their severity.
 const URGENT: [&str; 4] = ["plaintext-key", "quarantined-user", "root-key", "unexpected-use"];
-
-/// The ages of keys by user and number.
-type KeyAges<'a> = BTreeMap<(&'a str, usize), i64>;
 
 pub fn render_findings<'a>(
     report: &'a Report,
@@ -33,27 +30,13 @@ pub fn render_findings<'a>(
     if rules.is_empty() {
         return String::new();
     }
-    let ages = key_ages(report);
+    let ages = KeyAges::of_report(report);
     let mut out = format!("<h2>{title}</h2>\n");
     for ((severity, ..), mut findings) in rules {
-        findings.sort_by_key(|finding| Reverse(age_of(&ages, finding)));
+        ages.sort_oldest_first(&mut findings);
         out.push_str(&render_rule(report, severity.0, &findings));
     }
     out
-}
-
-fn key_ages(report: &Report) -> KeyAges<'_> {
-    let mut ages = BTreeMap::new();
-    for line in report.user_lines() {
-        for (ordinal, key) in line.user.keys_by_age() {
-            ages.insert((line.user.name.as_str(), ordinal), age_days(report, key.created_at));
-        }
-    }
-    ages
-}
-
-fn age_of(ages: &KeyAges<'_>, finding: &Finding) -> Option<i64> {
-    ages.get(&(finding.user.as_deref()?, finding.key_ordinal?)).copied()
 }
 
 fn render_rule(report: &Report, severity: Severity, findings: &[&Finding]) -> String {

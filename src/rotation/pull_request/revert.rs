@@ -43,7 +43,10 @@ fn render_revert_with_lists(
         let _ = write!(body, "\n**Why:** {}\n", clean(&name_destinations(reason, places)));
     }
     body.push_str(&left_by_hand_section(data, files, longest));
-    body.push_str("\nMerge this soon. The new key is deactivated once no destination holds it.\n");
+    body.push_str(
+        "\nMerge this soon: until then files hold the new key, and what reads them uses it. It is deactivated once no destination \
+         holds it.\n",
+    );
     body.push_str(&data.run_line());
     PullRequestText {
         title: escape_line(&format!("Roll back the access key of {}", data.user)),

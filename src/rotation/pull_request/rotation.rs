@@ -9,7 +9,7 @@ use super::messages::{first_key_title, rotation_title};
 use super::recipients_section::recipients_section;
 use super::schedule::{format_days, format_duration, render_next_steps, timeline_section};
 use super::text::{PullRequestText, push_rest, render_to_fit};
-use crate::destinations::kind::describe_destination;
+use crate::destinations::kind::{describe_destination, updated_services};
 use crate::policy::Destination;
 use crate::rotation::changed_file::ChangedFile;
 use crate::rotation::{DestinationSnapshot, StorageKind};
@@ -80,14 +80,14 @@ fn introduction(data: &PullRequestData<'_>) -> String {
 /// The files and stores that get the new key.
 fn changes_section(data: &PullRequestData<'_>, paths: &[&String], longest: usize) -> String {
     let mut text = "### What changes\n\n".to_owned();
-    let mut has_clear_text = false;
+    let mut changed = Vec::new();
     for (index, path) in paths.iter().enumerate() {
         let content = ChangedFile::of(path, data.places);
-        has_clear_text |= content == ChangedFile::Reference;
         if index < longest {
             let new = if content.is_new(path, data.places, data.before.is_none()) { " (new)" } else { "" };
             let _ = writeln!(text, "- {}{new}: {}", markdown_code(path), content.describe());
         }
+        changed.push(content);
     }
     push_rest(&mut text, paths.len(), longest, "files");
     let stores: Vec<&DestinationSnapshot> =
@@ -99,16 +99,42 @@ fn changes_section(data: &PullRequestData<'_>, paths: &[&String], longest: usize
     for is_beside_secret in [false, true] {
         text.push_str(&smtp_paragraph(data.places, is_beside_secret, longest));
     }
-    text.push_str(if has_clear_text {
-        "\nThe files marked as clear text contain the new access key ID, which is not a secret. The secret access key is in \
-         this pull request only as ciphertext: it was encrypted in memory and is stored nowhere else.\n\n"
-    } else if stores.len() < data.places.len() {
-        "\nThe new credential is in this pull request only as ciphertext: it was encrypted in memory and is stored nowhere \
-         else.\n\n"
-    } else {
-        "\nThe new credential is not in this pull request: it is kept encrypted until the merge, and then written there.\n\n"
-    });
+    text.push_str(&secrecy_paragraph(data.places, &changed));
     text
+}
+
+/// Where the journal is.
+const JOURNAL: &str = "the journal on `refs/keytide/`";
+
+/// Where the new secret access key is stored before the merge: of files in the pull request and the journal, of stores that
+/// show no value in the journal alone, and the others hold it themselves beside the current value.
+fn secrecy_paragraph(places: &[DestinationSnapshot], changed: &[ChangedFile]) -> String {
+    let ids_of = |kind: StorageKind| -> Vec<&str> {
+        places.iter().filter(|place| place.kind == kind).map(|place| &*place.destination).collect()
+    };
+    let (stores, versioned) = (ids_of(StorageKind::Store), ids_of(StorageKind::Versioned));
+    let mut parts = Vec::new();
+    let services = updated_services(&stores).join(" and ");
+    match (changed.contains(&ChangedFile::Encrypted), stores.is_empty()) {
+        (true, true) => parts.push(format!("as ciphertext in the files above and in {JOURNAL}")),
+        (true, false) => parts.push(format!(
+            "as ciphertext in the files above and in {JOURNAL}, which also holds that for {services}"
+        )),
+        (false, false) => parts.push(format!("as ciphertext for {services} in {JOURNAL}")),
+        (false, true) => {}
+    }
+    if !versioned.is_empty() {
+        parts.push(format!("in {} beside the current value", updated_services(&versioned).join(" and ")));
+    }
+    let clear_text = if changed.contains(&ChangedFile::Reference) {
+        "The files marked as clear text contain the new access key ID, which is not a secret. "
+    } else {
+        ""
+    };
+    let places = parts.join(", and ");
+    format!(
+        "\n{clear_text}Before the merge the new secret access key is stored {places}. It is stored nowhere else.\n\n"
+    )
 }
 
 /// The destinations that get an SMTP password beside the secret access key, or in its place.

@@ -326,7 +326,10 @@ fn a_plan_lists_the_history_of_a_rotation() {
     }
     let markdown = world.keytide_as("markdown", &["plan", "--history"]).file(POLICY, policy.clone());
     let markdown = markdown.run().exits(0).stdout;
-    assert!(markdown.contains("<details><summary>History of ci-deployer</summary>\n\n- 20"), "{markdown}");
+    assert!(
+        markdown.contains("<details><summary>History of ci-deployer</summary>\n\n- 1 Mar 2026, "),
+        "{markdown}"
+    );
 
     for command in ["plan", "rotate", "audit"] {
         let run = world.keytide_text(&[command]).file(POLICY, policy.clone()).run();

@@ -99,7 +99,7 @@ fn an_issue_lives_as_long_as_the_problem() {
     }
     let issue = only_issue(&world);
     let [worse] = comments(&issue)[..] else { panic!("{issue:#}") };
-    assert!(worse.starts_with("1 problem got worse (2026-03-12") && worse.contains("(worse)"), "{worse}");
+    assert!(worse.starts_with("1 problem got worse (12 Mar 2026, ") && worse.contains("(worse)"), "{worse}");
     assert!(
         worse.contains("**error** `key-age` ci-deployer: access key AKIA…DOLD is 91 days old"),
         "{worse}"
