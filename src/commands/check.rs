@@ -57,7 +57,7 @@ pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Result<Report, Comma
         now: context.now,
     };
     let (mut findings, skipped) = rules::run_rules(&input);
-    fit_key_help(&mut findings, &files.found, || tree.has_commits().ok());
+    fit_key_help(&mut findings, &files.found, || tree.has_commits());
     findings.splice(0..0, invalid_policy::findings_from_diagnostics(&loaded.diagnostics));
     add_excerpts(&mut findings, &|path| match &context.common.policy {
         Some(named) if Path::new(named) == path => tree.read_named(path, policy::MAX_BYTES),

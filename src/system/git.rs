@@ -179,16 +179,8 @@ impl GitProgram {
         self.run_with_input(&["rev-parse", "--git-dir"], &[], MAX_ANSWER_BYTES).map(drop)
     }
 
-    /// Whether there is a commit `HEAD`.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
-    pub fn has_commits(&self) -> Result<bool, GitError> {
-        self.find_head().map(|head| head.is_some())
-    }
-
     /// Returns what Git prints of the commit `HEAD`; `None` before the first commit.
-    fn find_head(&self) -> Result<Option<Vec<u8>>, GitError> {
+    pub(super) fn find_head(&self) -> Result<Option<Vec<u8>>, GitError> {
         let output =
             self.run_command(&["rev-parse", "--verify", "--quiet", "HEAD"], &[], MAX_ANSWER_BYTES)?;
         match output.status.code() {

@@ -263,7 +263,7 @@ fn list_removals(entry: &UserPolicy, repository: &str) -> Vec<String> {
     let own = entry.destinations.iter().filter(|destination| {
         as_workflow_secret(destination, repository).is_some_and(|secret| secret.organization.is_none())
     });
-    own.filter_map(|destination| Some(describe_removal(&destination.identity()?.0.to_string()))).collect()
+    own.filter_map(|destination| Some(describe_removal(destination.identity()?.0.as_ref()))).collect()
 }
 
 /// The key is not retired while anything still uses it, nor while the role that replaces it cannot be made: the workflows

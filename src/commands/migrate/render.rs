@@ -104,10 +104,19 @@ impl Migration {
             }
             ChangesOutcome::Proposed(_) => "merge the pull request",
         };
-        format!(
+        let mut text = format!(
             "Next: create the role with `{}` (or `--format cloudformation`, `--format terraform`), then {last}\n",
             escape_line(&self.script_command)
-        )
+        );
+        if self.retires && !self.removals.is_empty() {
+            let [quiet, soak] = self.waits;
+            let removals = escape_line(&self.removals.join("; "));
+            let _ = writeln!(
+                text,
+                "After the merge: {removals}. keytide deactivates the key once nothing has used it for {quiet}, and deletes it {soak} later"
+            );
+        }
+        text
     }
 }
 

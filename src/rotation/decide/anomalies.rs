@@ -271,10 +271,19 @@ fn foreign_key_blocker(case: &Situation<'_>, rotation: &OpenRotation, key: &Obse
             );
             blocked(why, format!("if it is the user's: {end}; otherwise delete it"))
         }
-        _ => blocked(
-            format!("{} is a key that keytide did not make", key.id),
-            "find out who uses it; the rotation continues once it is deleted",
-        ),
+        _ => {
+            let why = format!("{} is a key that keytide did not make", key.id);
+            // Entries may be missing from the journal, and it may be the very key that applications use
+            let help = match case.destination_with_foreign_key(rotation) {
+                Some(frozen) => format!(
+                    "it may be the key in `{}`: delete nothing before you know; {} ends the rotation",
+                    frozen.destination,
+                    case.command("resume")
+                ),
+                None => "find out who uses it; the rotation continues once it is deleted".to_owned(),
+            };
+            blocked(why, help)
+        }
     }
 }
 

@@ -63,7 +63,10 @@ fn the_changes_are_proposed_once() {
     let checkout = life.check_out();
     let said = life.succeed(&checkout, &MIGRATE);
     assert!(said.contains("\nOpened ") && said.contains("/acme/app/pull/100\n"), "{said}");
-    assert!(said.ends_with(", then merge the pull request\n"), "{said}");
+    assert!(
+        said.contains(", then merge the pull request\nAfter the merge: `gh secret delete AWS_"),
+        "{said}"
+    );
     let [pull] = &pulls(&life)[..] else { panic!("not one pull request") };
     assert_eq!((&pull["labels"], &pull["reviewers"]), (&json!(["security"]), &json!(["alice"])));
     let shown = format!("# {}\n\n{}", pull["title"].as_str().unwrap(), pull["body"].as_str().unwrap());
