@@ -68,6 +68,27 @@ fn a_commit_that_is_no_entry_is_resumed_from() {
     assert_ne!(resumed.json()["rotations"][0]["phase"], "quarantined", "{}", resumed.stdout);
 }
 
+/// A journal that lost its entries after the key was made: the key is in use, and no help says to delete it.
+#[test]
+fn a_journal_that_lost_its_end_deletes_no_key() {
+    let world = in_grace();
+    let journal = format!("refs/keytide/123456789012/{USER}");
+    let state = world.github.state();
+    let entries = state["journals"][&journal].as_array().unwrap();
+    let made = entries.iter().position(|one| one.as_str().unwrap().contains("keytide: create (")).unwrap();
+    // The commits are the newest first
+    let commits = state["commits"][&journal].as_array().unwrap();
+    let sha = &commits[commits.len() - 1 - made];
+    world.github.ask("PATCH", &format!("git/{journal}"), &json!({ "sha": sha, "force": true }));
+    let blocked = world.keytide(&["rotate"]).run().exits(1).json();
+    let help = blocked["rotations"][0]["help"].as_str().unwrap();
+    assert!(help.contains("delete nothing before you know; `keytide resume"), "{blocked:#}");
+    assert_eq!(world.keys().len(), 2);
+    let resumed = world.keytide(&["resume", "--user", USER, "--reason", "the entries are lost"]).run();
+    let help = resumed.json()["rotations"][0]["help"].clone();
+    assert!(help.as_str().unwrap().contains(OLD), "it is the old key that nothing needs: {help}");
+}
+
 /// The tree of the default branch.
 fn tree_of(world: &World) -> Value {
     let main = world.github.state()["refs"]["refs/heads/main"].as_str().unwrap().to_owned();

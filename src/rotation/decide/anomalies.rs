@@ -274,7 +274,8 @@ fn foreign_key_blocker(case: &Situation<'_>, rotation: &OpenRotation, key: &Obse
         _ => {
             let why = format!("{} is a key that keytide did not make", key.id);
             // Entries may be missing from the journal, and it may be the very key that applications use
-            let help = match case.destination_with_foreign_key(rotation) {
+            let unknown = case.destination_with_foreign_key(rotation).filter(|_| rotation.staged.is_none());
+            let help = match unknown {
                 Some(frozen) => format!(
                     "it may be the key in `{}`: delete nothing before you know; {} ends the rotation",
                     frozen.destination,
