@@ -4,7 +4,6 @@
 //! outside are not part of the repository. Submodules are not entered: each is a repository of its own.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
@@ -35,27 +34,20 @@ pub struct WorkTree {
 }
 
 /// Why the Git index cannot be used.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum IndexError {
-    /// GIT_INDEX_FILE names a file that does not exist.
+    #[error("GIT_INDEX_FILE names a file that does not exist")]
     NamedAbsent,
-    /// There are objects and no index, as after `git clone --no-checkout`.
+    /// As after `git clone --no-checkout`.
+    #[error("the repository has commits and no index: check out its files first")]
     Absent,
+    #[error("{0}")]
     File(FileError),
+    #[error("{0}")]
     Invalid(InvalidIndex),
     /// Git was asked instead, and could not answer either.
+    #[error("{0}, and {1}")]
     Git(InvalidIndex, GitError),
-}
-
-impl fmt::Display for IndexError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NamedAbsent => f.write_str("GIT_INDEX_FILE names a file that does not exist"),
-            Self::Absent => f.write_str("the repository has commits and no index: check out its files first"),
-            Self::File(error) => error.fmt(f),
-            Self::Invalid(reason) => reason.fmt(f),
-            Self::Git(reason, error) => write!(f, "{reason}, and {error}"),
-        }
-    }
 }
 
 impl WorkTree {
