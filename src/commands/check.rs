@@ -8,7 +8,6 @@ use super::cli::CheckArgs;
 use super::context::Context;
 use super::excerpts::add_excerpts;
 use super::failure::CommandFailure;
-use super::key_help::fit_key_help;
 use super::policy_file::{self, PolicyFileError};
 use super::terraform_files::read_managed_keys;
 use crate::destinations::as_file;
@@ -57,7 +56,6 @@ pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Result<Report, Comma
         now: context.now,
     };
     let (mut findings, skipped) = rules::run_rules(&input);
-    fit_key_help(&mut findings, &files.found, || tree.has_commits());
     findings.splice(0..0, invalid_policy::findings_from_diagnostics(&loaded.diagnostics));
     add_excerpts(&mut findings, &|path| match &context.common.policy {
         Some(named) if Path::new(named) == path => tree.read_named(path, policy::MAX_BYTES),

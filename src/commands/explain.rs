@@ -45,10 +45,9 @@ fn unknown_name(name: &str) -> CommandError {
 
 fn explain_phase(phase: RotationPhase, style: TextStyle) -> String {
     let mut out = format!("{} (a phase of a rotation)\n\n", phase.name());
-    out.push_str(&labelled(style, "In short: ", phase.describe()));
     let [meaning, look_at, ways_out] = phase_row(phase);
     for (label, text) in [("Means: ", meaning), ("Look at: ", look_at), ("Ways out: ", ways_out)] {
-        out.push_str(&labelled(style, label, &text.replace("**", "")));
+        out.push_str(&labelled(style, label, text));
     }
     let next = "`keytide plan --user NAME` says what the rotation of a user waits for; docs/runbook.md has all phases";
     out.push_str(&labelled(style, "Next: ", next));

@@ -17,7 +17,6 @@ mod failure;
 mod fleet;
 mod iam_policy;
 mod init;
-mod key_help;
 mod migrate;
 #[cfg(feature = "online")]
 mod notify;

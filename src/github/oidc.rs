@@ -47,7 +47,7 @@ pub async fn read_about_repository(
     if !is_repository(name) {
         return Err(RepositoryIdError::InvalidName(name.to_owned()));
     }
-    // Once: every command goes on without the answer, so nobody waits for it longer than for one request.
+    // Once: every command goes on without the answer, so none waits longer than for one request.
     Ok(api.send_request(HttpMethod::Get, &format!("/repos/{name}{endpoint}"), RetryPolicy::Never).await?)
 }
 

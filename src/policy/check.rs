@@ -153,6 +153,12 @@ fn check_rotation(entry: &UserEntry, account: bool, report: &mut PolicyFaultSink
             "`rotation` requires `destinations`".into(),
             "list every place that reads the credential: without one, nothing would receive the new key",
         );
+    } else if entry.destinations.iter().all(|destination| destination.value.identity().is_none()) {
+        // The secret of the new key would be stored nowhere
+        report(
+            "`rotation` requires a destination that holds the secret access key".into(),
+            "add the place that the application reads it from: a `reference` names the access key ID only",
+        );
     }
     if !account {
         report(

@@ -27,7 +27,7 @@ pub use file::{
     RedeployWorkflow, ValidationWorkflow, WebhookFormat,
 };
 pub use resolve::{PolicySource, read_policy, read_policy_with_bases};
-pub use resolved::{Policy, RETIREMENT_WAITS, RotationPolicy, UserPolicy, UserSelector};
+pub use resolved::{Policy, RETIREMENT_QUIET, RETIREMENT_SOAK, RotationPolicy, UserPolicy, UserSelector};
 pub use scalar::{AccountId, CalendarDate, PolicyDuration, RoleArn, UserGlob, UserName, UserPath};
 pub use suggest::{nearest_names, quote_names, suggest_name};
 pub use wildcard::glob_to_iam_patterns;

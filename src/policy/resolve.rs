@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use super::document::{parse_document, to_diagnostics};
 use super::file::{BaseFile, KeyLimits, Located, PolicyFile, RotationPatch, UserEntry};
-use super::resolved::{Policy, RETIREMENT_WAITS, RotationPolicy, UserPolicy, UserSelector};
+use super::resolved::{Policy, RETIREMENT_QUIET, RETIREMENT_SOAK, RotationPolicy, UserPolicy, UserSelector};
 use super::scalar::{FilePath, PolicyDuration, Scalar};
 use super::suggest::suggest_name;
 use super::{check, presets, schema};
@@ -186,8 +186,8 @@ fn resolve_entry(
         apply_defaults(own.merge_over(rotation.clone()), &limits, is_own_grace)
     });
     let retire = value.retire.map(|own| RotationPolicy {
-        quiet: own.quiet.map_or(RETIREMENT_WAITS[0], |quiet| quiet.0),
-        soak: own.soak.map_or(RETIREMENT_WAITS[1], |soak| soak.0),
+        quiet: own.quiet.map_or(RETIREMENT_QUIET, |quiet| quiet.0),
+        soak: own.soak.map_or(RETIREMENT_SOAK, |soak| soak.0),
         ..apply_defaults(file_rotation, &limits, false)
     });
     let (destination_positions, destinations) =

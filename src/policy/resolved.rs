@@ -49,9 +49,10 @@ pub struct UserPolicy {
     pub destination_positions: Vec<Position>,
 }
 
-/// How long a key must be unused before it is retired, and then stays inactive, where `retire` does not say it.
-pub const RETIREMENT_WAITS: [PolicyDuration; 2] =
-    [PolicyDuration::from_days(14), PolicyDuration::from_days(30)];
+/// How long a key must be unused before it is retired, where `retire` does not say it.
+pub const RETIREMENT_QUIET: PolicyDuration = PolicyDuration::from_days(14);
+/// How long it then stays inactive.
+pub const RETIREMENT_SOAK: PolicyDuration = PolicyDuration::from_days(30);
 
 /// How a user's key is rotated, with every default filled in.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::key_file_advice::advise_on_key_id;
 use super::key_references::{collect_references, describe_account, key_owner, may_belong_to_account};
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::repository::KeyMaterial;
@@ -42,7 +43,8 @@ impl Rule for ExposedKeyId {
                 let user = key_owner(input, id);
                 let finding = findings
                     .add_line_finding(&META, (file, hit.at), (user, &hit.masked_excerpt()), message)
-                    .set_excerpt(&hit.excerpt);
+                    .set_excerpt(&hit.excerpt)
+                    .set_help(advise_on_key_id(file));
                 finding.access_key_id = Some(id.to_string());
             }
         }

@@ -26,6 +26,7 @@ mod plaintext_key;
 mod prefer_role;
 mod report_problems;
 mod quarantined_user;
+mod key_file_advice;
 mod key_references;
 mod root_key;
 mod rule;

@@ -24,6 +24,7 @@ impl Rule for OrphanUser {
             // The finding stays: one policy file that cannot be read must not hide all users without an owner.
             findings.skip_rule(&META, unread.clone());
         }
+        let files = if fleet.unread.is_some() { "no policy file that was audited" } else { "no policy file" };
         for user in fleet.users.iter().filter(|user| user.keys > 0 && user.listings.is_empty()) {
             let keys = if user.keys == 1 {
                 "an access key".to_owned()
@@ -34,7 +35,7 @@ impl Rule for OrphanUser {
                 [] => String::new(),
                 repositories => format!("; it matches the claim of {}", repositories.join(", ")),
             };
-            let message = format!("this user has {keys}, and no policy file lists it{claim}");
+            let message = format!("this user has {keys}, and {files} lists it{claim}");
             findings.add_user_finding(&META, &user.name, fleet.position(), message);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::key_file_advice::{advise_on_secret, unstage_command};
 use super::key_references::{describe_account, key_owner};
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::repository::KeyMaterial;
@@ -23,7 +24,7 @@ impl Rule for PlaintextKey {
     }
 
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
-        let mut seen = BTreeSet::new();
+        let (mut seen, unstage) = (BTreeSet::new(), unstage_command(input));
         for file in input.files.into_iter().flat_map(|files| &files.found) {
             for hit in &file.matches {
                 let KeyMaterial::Secret { beside, digest } = &hit.material else { continue };
@@ -40,7 +41,8 @@ impl Rule for PlaintextKey {
                 let user = beside.as_ref().and_then(|id| key_owner(input, id));
                 let finding = findings
                     .add_line_finding(&META, (file, hit.at), (user, &hit.excerpt.text), message)
-                    .set_excerpt(&hit.excerpt);
+                    .set_excerpt(&hit.excerpt)
+                    .set_help(advise_on_secret(file, &unstage));
                 finding.access_key_id = beside.as_ref().map(ToString::to_string);
                 // An exemption without `files` is for a line of the past, which can get no comment. It would cover the next
                 // leak as well, in any file.

@@ -12,11 +12,8 @@ static META: RuleMeta = RuleMeta {
     required_input: RequiredInput::Files,
     summary: "Terraform or OpenTofu manages an access key; an error where keytide rotates the user, a note elsewhere",
     rationale: "The next apply would create a new key for the one that a rotation deleted, or activate the old one, and the state holds the secret.",
-    remediation: "First take the `aws_iam_access_key` out of the state (`terraform state rm ADDRESS`, or a `removed` block with `destroy = false`), then out of the configuration: in the other order the next apply deletes the key. Where keytide rotates the user, you can remove its `rotation:` instead.",
+    remediation: "First take the `aws_iam_access_key` out of the state (`terraform state rm ADDRESS`, or a `removed` block with `destroy = false`), then out of the configuration: in the other order the next apply deletes the key.",
 };
-
-/// What to do in any case.
-const STEPS: &str = "First take the `aws_iam_access_key` out of the state (`terraform state rm ADDRESS`, or a `removed` block with `destroy = false`), then out of the configuration: in the other order the next apply deletes the key.";
 
 impl Rule for TerraformManagedKey {
     fn rule_meta(&self) -> &'static RuleMeta {
@@ -54,8 +51,10 @@ fn report_key(
         let message = format!("`{}` manages an access key of `{user}`{origin}{effect}", key.address);
         let severity = if is_rotated { Severity::Error } else { Severity::Note };
         let help = match entry {
-            Some(entry) if entry.rotation.is_some() => format!("{STEPS} Or remove `rotation:` of the user."),
-            _ => STEPS.to_owned(),
+            Some(entry) if entry.rotation.is_some() => {
+                format!("{} Or remove `rotation:` of the user.", META.remediation)
+            }
+            _ => META.remediation.to_owned(),
         };
         add_finding(findings, (file, key), Some(user), (message, severity))
             .set_help(help.replace("ADDRESS", &key.address));

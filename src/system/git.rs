@@ -179,23 +179,17 @@ impl GitProgram {
         self.run_with_input(&["rev-parse", "--git-dir"], &[], MAX_ANSWER_BYTES).map(drop)
     }
 
-    /// Returns what Git prints of the commit `HEAD`; `None` before the first commit.
-    pub(super) fn find_head(&self) -> Result<Option<Vec<u8>>, GitError> {
-        let output =
-            self.run_command(&["rev-parse", "--verify", "--quiet", "HEAD"], &[], MAX_ANSWER_BYTES)?;
-        match output.status.code() {
-            Some(0) => Ok(Some(output.stdout)),
-            // Only this code means that there is no commit yet.
-            Some(1) => Ok(None),
-            _ => Err(GitError::from_stderr("rev-parse", &output.stderr)),
-        }
-    }
-
     /// Returns the commit `HEAD`, or the empty tree before the first commit.
     fn head_or_empty_tree(&self) -> Result<String, GitError> {
-        let id = match self.find_head()? {
-            Some(head) => head,
-            None => self.run_with_input(&["hash-object", "-t", "tree", "--stdin"], &[], MAX_ANSWER_BYTES)?,
+        let output =
+            self.run_command(&["rev-parse", "--verify", "--quiet", "HEAD"], &[], MAX_ANSWER_BYTES)?;
+        let id = match output.status.code() {
+            Some(0) => output.stdout,
+            // Only this code means that there is no commit yet.
+            Some(1) => {
+                self.run_with_input(&["hash-object", "-t", "tree", "--stdin"], &[], MAX_ANSWER_BYTES)?
+            }
+            _ => return Err(GitError::from_stderr("rev-parse", &output.stderr)),
         };
         Ok(String::from_utf8_lossy(&id).trim().to_owned())
     }

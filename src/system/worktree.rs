@@ -281,11 +281,6 @@ impl WorkTree {
         self.folders().is_some_and(GitFolders::is_shallow)
     }
 
-    /// Whether there is a commit on the branch; `None` where Git cannot say.
-    pub fn has_commits(&self) -> Option<bool> {
-        self.program_of_repository().and_then(GitProgram::find_head).ok().map(|head| head.is_some())
-    }
-
     /// Checks that there is a repository and that Git works in it.
     ///
     /// # Errors

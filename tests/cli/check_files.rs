@@ -146,14 +146,18 @@ fn staged_works_before_the_first_commit() {
     assert_eq!(world.found(&["--staged"]), ["exposed-key-id new.txt:1:4"]);
 }
 
-/// The command that takes a file out of the next commit names it, and works where there is no commit yet.
+/// The commands that take a file out of the next commit name it, and work before the first commit and after it.
 #[test]
 fn the_help_of_a_plaintext_key_names_the_file() {
     let json = format!("{{\"id\": \"{}\",\n \"secret_access_key\": \"{}\"}}\n", id(), secret());
     let world =
         World::with(&[("deploy/a b.env", &format!("{}\n{}\n", id(), secret())), ("keys.json", &json)]);
     let text = world.check(&["--staged"]).stdout;
-    assert!(text.contains("take it out (`git rm --cached 'deploy/a b.env' keys.json`, then edit)"), "{text}");
+    let names = "'deploy/a b.env' keys.json";
+    let commands = format!(
+        "take it out (`git restore --staged {names}`, before the first commit `git rm --cached {names}`; then edit)"
+    );
+    assert!(text.contains(&commands), "{text}");
     world.git(&["rm", "--cached", "-q", "deploy/a b.env", "keys.json"]);
     assert_eq!(world.found(&["--staged"]), Vec::<String>::new());
     world.write("other.txt", b"x\n");
@@ -161,7 +165,7 @@ fn the_help_of_a_plaintext_key_names_the_file() {
     world.git(&["commit", "-q", "-m", "one"]);
     world.git(&["add", "-A"]);
     let text = world.check(&["--staged"]).stdout;
-    assert!(text.contains("(`git restore --staged 'deploy/a b.env' keys.json`, then edit)"), "{text}");
+    assert!(text.contains(&commands), "{text}");
     assert!(text.contains("add `keytide: allow plaintext-key -- REASON` in a comment on the line"), "{text}");
     for rule in ["plaintext-key", "exposed-key-id"] {
         let exemption = format!(

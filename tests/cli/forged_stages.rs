@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::forged_journals::write_journal;
 use crate::support::destinations::{AgeFile, GithubSecrets};
-use crate::support::peers::{OLD, USER, World, rotation_field};
+use crate::support::peers::{OLD, POLICY, USER, World, rotation_field};
 use crate::support::stores::{SECRET, Stored, text};
 
 const JOURNAL: &str = "refs/keytide/123456789012/ci-deployer";
@@ -189,9 +189,12 @@ fn a_forged_review_clears_no_forgery() {
     world.github.control("POST", "forge", &json!({"ref": JOURNAL, "event": "staged", "files": evil}));
     let run = world.keytide(&["rollback", "--user", USER]).run().exits(1).json();
     let told = format!("{} / {}", rotation_field(&run, "why"), rotation_field(&run, "help"));
-    for words in
-        ["no rollback was begun", "\"The journal was changed\"", "do not clear this", "--status Active`"]
-    {
+    for words in [
+        "this run begins no rollback",
+        "\"The journal was changed\"",
+        "do not clear this",
+        "--status Active`",
+    ] {
         assert!(told.contains(words), "{words}: {told}");
     }
     assert!(
@@ -216,6 +219,27 @@ fn a_forged_review_clears_no_forgery() {
         assert_eq!(world.keys()[OLD].1, "Active", "it was used today: {}", run.stdout);
         world.pass(1);
     }
+}
+
+/// Only a key that the user's tag says keytide deactivated is named to be activated: a person may have stopped another, for a
+/// reason.
+#[test]
+fn a_broken_journal_names_no_key_that_a_person_deactivated() {
+    let mut world = in_grace();
+    world.until("soaking");
+    let evil = json!({"files/src/app.py": "ZXZpbA=="});
+    world.github.control("POST", "forge", &json!({"ref": JOURNAL, "event": "staged", "files": evil}));
+    let policy = world.policy_with("{}");
+    let plan = |world: &World| world.keytide(&["plan"]).file(POLICY, policy.clone()).run().json();
+    let help = |world: &World| rotation_field(&plan(world), "help").to_owned();
+    assert!(help(&world).contains("--status Active`"), "{}", help(&world));
+    let tag = [("UserName", USER), ("TagKeys.member.1", "keytide:inactive-keys")];
+    world.aws.iam("UntagUser", &tag);
+    assert!(
+        help(&world).contains("do not clear this") && !help(&world).contains("--status Active"),
+        "{}",
+        help(&world)
+    );
 }
 
 /// A key that a journal calls an orphan goes without a soak, if nothing has ever used it and AWS would say so by now; a

@@ -11,8 +11,8 @@ use crate::support::replies::{Reply, Request, Server, caller, error};
 
 /// In KiB.
 const MOST_MEMORY: u64 = 200 * 1024;
-/// One request may take twenty seconds; what else a run does is quick.
-const LONGEST: Duration = Duration::from_secs(35);
+/// One request may take twenty seconds; what else a run does is quick, also on a busy machine.
+const LONGEST: Duration = Duration::from_secs(120);
 const WORKFLOW: &str = "on: push\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: aws-actions/configure-aws-credentials@v4\n        with:\n          aws-access-key-id: ${{ secrets.KEY_ID }}\n          aws-secret-access-key: ${{ secrets.SECRET }}\n          aws-region: eu-west-1\n";
 const POLICY: &str = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: app\n    rotation: {}\n    destinations:\n      - github_secret: { repository: acme/app, access_key_id: KEY_ID, secret_access_key: SECRET }\n";
 

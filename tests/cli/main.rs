@@ -120,3 +120,4 @@ mod set_up;
 mod set_up_roles;
 /// The command line: help, exit codes, small commands.
 mod command_line;
+mod explain;

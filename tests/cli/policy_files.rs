@@ -53,7 +53,8 @@ fn a_base_file_is_taken_in() {
         _ => FileContent::Absent,
     };
     let text = "version: 1\nextends: team.yml\naccount: \"123456789012\"\nlimits: { max_inactive: 3d }\nusers:\n  - name: alice\n    \
-                limits: { max_active_keys: 2 }\n    rotation:\n    destinations: [{ reference: { files: [x] } }]\n";
+                limits: { max_active_keys: 2 }\n    rotation:\n    \
+                destinations: [{ github_secret: { repository: acme/app, access_key_id: A, secret_access_key: B } }]\n";
     let source = PolicySource { file: "keytide.yml", bytes: text.as_bytes(), read_base: &open };
     let policy = read_policy(&source, &[]).map_err(|faults| faults[0].render(TextStyle::default())).unwrap();
     let alice = policy.find_user_policy("alice", None).unwrap();

@@ -23,7 +23,7 @@ use crate::iam::{AccountInventory, LIST_SERVICE_CREDENTIALS, ReadFault, SourcedF
 use crate::policy::{Policy, UserPolicy};
 use crate::report::{KeyIds, Report};
 use crate::repository::RepositoryIdentity;
-use crate::rules::{self, Finding, RuleInput};
+use crate::rules::{self, RuleInput};
 
 /// Runs the subcommand.
 pub fn run(context: &Context<'_>, arguments: &FleetAuditArgs) -> ExitStatus {
@@ -166,21 +166,10 @@ fn report_account(
         fleet: Some(&facts),
         now: context.now,
     };
-    let mut findings = rules::run_rules(&input);
-    if facts.unread.is_some() {
-        weaken_orphans(&mut findings.0);
-    }
+    let findings = rules::run_rules(&input);
     let mut own = own;
     own.faults.extend(unreadable_policies(policies));
     mask_if_needed(context, Report::of_audit(&policy, own, findings, context.now, context.common.fail_on))
-}
-
-/// Says of users without a policy file that some of the files could not be read.
-fn weaken_orphans(findings: &mut [Finding]) {
-    for finding in findings.iter_mut().filter(|finding| finding.rule == "orphan-user") {
-        finding.message =
-            finding.message.replace("no policy file lists it", "no policy file that was audited lists it");
-    }
 }
 
 fn unreadable_policies(policies: &AccountPolicies) -> impl Iterator<Item = ReadFault> {

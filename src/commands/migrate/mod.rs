@@ -39,7 +39,7 @@ use crate::destinations::kind::describe_removal;
 use crate::error::{CommandError, ExitStatus};
 use crate::migrate::{Callees, DefaultToken, KeySecrets, MigrationRequest, as_workflow_secret};
 use crate::policy::scalar::is_repository;
-use crate::policy::{Policy, RETIREMENT_WAITS, RotationPolicy, UserPolicy, UserSelector};
+use crate::policy::{Policy, RETIREMENT_QUIET, RETIREMENT_SOAK, RotationPolicy, UserPolicy, UserSelector};
 use crate::report::FailOn;
 use crate::system::worktree::WorkTree;
 
@@ -110,7 +110,8 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
         policy_file: policy.file.clone(),
         retires: false,
         removals: list_removals(entry, &repository.name),
-        waits: entry.retire.as_ref().map_or(RETIREMENT_WAITS, |retire| [retire.quiet, retire.soak]),
+        quiet: entry.retire.as_ref().map_or(RETIREMENT_QUIET, |retire| retire.quiet),
+        soak: entry.retire.as_ref().map_or(RETIREMENT_SOAK, |retire| retire.soak),
         outcome: ChangesOutcome::Shown,
     };
     plan_retirement(&mut migration, &tree);

@@ -84,7 +84,7 @@ fn render_steps_after(migration: &Migration, longest: usize) -> String {
         push_rest(&mut text, migration.removals.len(), longest, "secrets");
     }
     if migration.retires {
-        let [quiet, soak] = migration.waits;
+        let Migration { quiet, soak, .. } = migration;
         let _ = write!(
             text,
             "\nKeytide deactivates the key when nothing in the repository has named it and nothing has used it for {quiet}, and \
@@ -119,7 +119,7 @@ fn push_list<T>(text: &mut String, longest: usize, items: &[T], what: &str, rend
 mod tests {
     use super::super::outcome::ChangesOutcome;
     use super::*;
-    use crate::policy::RETIREMENT_WAITS;
+    use crate::policy::{RETIREMENT_QUIET, RETIREMENT_SOAK};
 
     #[test]
     fn a_retirement_is_promised_where_the_policy_file_has_one() {
@@ -135,7 +135,8 @@ mod tests {
             policy_file: ".github/keytide.yml".into(),
             retires: false,
             removals: vec!["`gh secret delete KEY --repo acme/app --env production`".into()],
-            waits: RETIREMENT_WAITS,
+            quiet: RETIREMENT_QUIET,
+            soak: RETIREMENT_SOAK,
             outcome: ChangesOutcome::Shown,
         };
         let by_hand = render_body(&migration, 100);

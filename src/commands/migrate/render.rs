@@ -29,8 +29,10 @@ pub struct Migration {
     pub retires: bool,
     /// How a person deletes each secret of this repository that holds the key.
     pub removals: Vec<String>,
-    /// How long the key must be unused before it is retired, and then stays inactive.
-    pub waits: [PolicyDuration; 2],
+    /// How long the key must be unused before it is retired.
+    pub quiet: PolicyDuration,
+    /// How long it then stays inactive.
+    pub soak: PolicyDuration,
     pub outcome: ChangesOutcome,
 }
 
@@ -109,7 +111,7 @@ impl Migration {
             escape_line(&self.script_command)
         );
         if self.retires && !self.removals.is_empty() {
-            let [quiet, soak] = self.waits;
+            let Self { quiet, soak, .. } = self;
             let removals = escape_line(&self.removals.join("; "));
             let _ = writeln!(
                 text,

@@ -5,6 +5,7 @@ use crate::destinations::kind::describe_destination;
 use crate::destinations::wording::name_destinations;
 use crate::ports::JournalStore as _;
 use crate::report::{HistoryLine, Report};
+use crate::rotation::decide::ROLLBACK_REQUESTED;
 use crate::rotation::{JournalEntry, JournalEvent, RedeployCause};
 
 /// Adds the history of each user to its line of a report.
@@ -87,8 +88,8 @@ fn describe_for_people(event: &JournalEvent) -> String {
         }
         JournalEvent::Completed => "the new key is in use; the rotation has ended".to_owned(),
         JournalEvent::Rollback { why } => {
-            let reason = why.strip_prefix("a rollback was requested: ").unwrap_or(why);
-            format!("rollback begun: {reason}")
+            let reason = why.strip_prefix(ROLLBACK_REQUESTED).and_then(|rest| rest.strip_prefix(": "));
+            format!("rollback begun: {}", reason.unwrap_or(why))
         }
         JournalEvent::Compromised => "old key reported as compromised".to_owned(),
         JournalEvent::Held { why } => format!("stopped for a review: {why}"),

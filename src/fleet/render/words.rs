@@ -141,15 +141,13 @@ pub fn count_rules(report: &FleetReport) -> Vec<RuleCount<'_>> {
     counts
 }
 
-/// The rules of which a finding's own help names no key, and is better than that of the rule.
-const RULES_WITH_OWN_HELP: [&str; 1] = ["uncovered-account"];
-
-/// What to do about all such findings of the rule: a finding's own help names its key. Where a rotation may be under way the
-/// advice of the rule would break it. A rule of another version is not known here.
+/// What to do about all such findings of the rule: the own help of a finding about a user names its key. Where a rotation may
+/// be under way the advice of the rule would break it. A rule of another version is not known here.
 pub fn shared_help(finding: &FleetFinding) -> &str {
     match find_rule(&finding.rule) {
-        Some(_) if RULES_WITH_OWN_HELP.contains(&finding.rule.as_str()) => &finding.help,
-        Some(rule) if finding.help != UNREAD_JOURNAL => rule.rule_meta().remediation,
+        Some(rule) if finding.user.is_some() && finding.help != UNREAD_JOURNAL => {
+            rule.rule_meta().remediation
+        }
         _ => &finding.help,
     }
 }

@@ -24,7 +24,7 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
         return Some(decision.with_help("upgrade keytide to the version that wrote it"));
     }
     if let Some(fault) = &journal.fault {
-        let back = if case.seen.request.rollback { "; no rollback was begun" } else { "" };
+        let back = if case.seen.request.rollback { "; this run begins no rollback" } else { "" };
         let why = format!("the journal is broken: {fault}{back}");
         let help = match journal.has_foreign_content {
             true => foreign_content_help(case),
@@ -64,7 +64,11 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
 /// can write the entry can write one of a review as well.
 fn foreign_content_help(case: &Situation<'_>) -> String {
     let old = case.open_rotation().and_then(|rotation| rotation.old.as_ref());
-    let inactive = old.and_then(|old| case.find_key(old)).filter(|key| key.is_inactive());
+    // The journal may name a key that a person deactivated: what keytide did is recorded on the user
+    let is_own = |key: &&ObservedKey| {
+        key.is_inactive() && case.seen.inactive_keys.known().is_some_and(|keys| keys.was_deactivated(&key.id))
+    };
+    let inactive = old.and_then(|old| case.find_key(old)).filter(is_own);
     let activate = inactive.map_or_else(String::new, |key| {
         format!(
             ". If an application fails now: `aws iam update-access-key --user-name {} --access-key-id {} --status Active`",

@@ -9,6 +9,9 @@ use crate::rotation::journal::{DestinationSnapshot, OpenRotation, StorageKind};
 use crate::rotation::timing::MERGE_LAG;
 use crate::rotation::{DestinationId, KeyId, PullRequestState, RotationPhase, RotationStep};
 
+/// The reason of a rollback that a person asked for; the person's own follows it.
+pub const ROLLBACK_REQUESTED: &str = "a rollback was requested";
+
 const BACK: RotationPhase = RotationPhase::RollingBack;
 
 /// A rollback, requested or begun: re-activate the old key, take the new one out of every destination, delete it.
@@ -110,7 +113,7 @@ fn begin_rollback(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecision
     {
         return decision;
     }
-    let why = "a rollback was requested";
+    let why = ROLLBACK_REQUESTED;
     StepDecision::take_step(BACK, RotationStep::BeginRollback { why: why.to_owned() }, why)
 }
 

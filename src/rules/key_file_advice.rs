@@ -1,0 +1,98 @@
+//! What to do about a key in a file: in a commit of the past, in a file that has no comments, or in the files of the next
+//! commit, which the advice names.
+
+use std::collections::BTreeSet;
+
+use super::RuleInput;
+use crate::repository::ScannedFile;
+
+/// So many files are named in a command.
+const NAMED_FILES: usize = 3;
+
+/// What to do about a secret access key. `unstage` takes it out of the next commit.
+pub fn advise_on_secret(file: &ScannedFile, unstage: &str) -> String {
+    if file.commit.is_some() {
+        return "It is in that commit, and a later commit does not take it back: deactivate and replace the key. If this is a \
+                false positive, add an exemption of `plaintext-key` with `user: \"*\"` to the policy file."
+            .to_owned();
+    }
+    format!(
+        "Before a commit: take it out ({unstage}; then edit). If it was ever pushed: deactivate and replace the key. If this is a \
+         false positive, {}.",
+        accept_finding("plaintext-key", &file.file)
+    )
+}
+
+/// What to do about an access key ID.
+pub fn advise_on_key_id(file: &ScannedFile) -> String {
+    if file.commit.is_some() {
+        return "It is in that commit, and a later commit does not take it back. If its secret is in the history too, replace \
+                the key; else add an exemption of `exposed-key-id` with `user: \"*\"` to the policy file."
+            .to_owned();
+    }
+    format!(
+        "Remove it, or list the file under a `reference` destination so that rotations update it. If this is a false positive, {}.",
+        accept_finding("exposed-key-id", &file.file)
+    )
+}
+
+/// The commands that take the files with a secret out of the next commit.
+pub fn unstage_command(input: &RuleInput<'_>) -> String {
+    let mut names = BTreeSet::new();
+    for file in input.files.into_iter().flat_map(|files| &files.found).filter(|file| file.commit.is_none()) {
+        if file.matches.iter().any(|found| found.material.is_secret()) {
+            names.insert(file.file.as_str());
+        }
+    }
+    unstage_files(&names)
+}
+
+/// `git restore` knows nothing to restore before the first commit.
+fn unstage_files(files: &BTreeSet<&str>) -> String {
+    let quoted: Option<Vec<String>> = files.iter().map(|file| quote_for_shell(file)).collect();
+    let names =
+        quoted.filter(|names| names.len() <= NAMED_FILES).map_or("FILE".to_owned(), |names| names.join(" "));
+    format!("`git restore --staged {names}`, before the first commit `git rm --cached {names}`")
+}
+
+/// A path as a shell takes it; `None` if it has characters that cannot be shown in a command.
+fn quote_for_shell(path: &str) -> Option<String> {
+    if path.chars().all(|c| c.is_ascii_alphanumeric() || "-_./+@%=:,".contains(c)) && !path.starts_with('-') {
+        return Some(path.to_owned());
+    }
+    let is_shown = path.chars().all(|c| !c.is_control() && !"'`\\".contains(c)) && !path.starts_with('-');
+    is_shown.then(|| format!("'{path}'"))
+}
+
+/// How a false positive is accepted.
+fn accept_finding(rule: &str, file: &str) -> String {
+    if has_comments(file) {
+        return format!("add `keytide: allow {rule} -- REASON` in a comment on the line");
+    }
+    format!(
+        "name the file in an exemption of `{rule}` (`user: \"*\"`, `files:`), because JSON has no comments"
+    )
+}
+
+/// Whether a file of this name can have a comment: JSON has none.
+fn has_comments(file: &str) -> bool {
+    !file.to_ascii_lowercase().ends_with(".json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_name_the_files_as_a_shell_takes_them() {
+        let names = "'a b.env' deploy/x.env";
+        assert_eq!(
+            unstage_files(&BTreeSet::from(["a b.env", "deploy/x.env"])),
+            format!("`git restore --staged {names}`, before the first commit `git rm --cached {names}`")
+        );
+        for names in [&["it's"][..], &["-r"], &["a`b"], &["a\nb"], &["1", "2", "3", "4"]] {
+            let command = unstage_files(&names.iter().copied().collect());
+            assert!(command.starts_with("`git restore --staged FILE`, "), "{names:?}: {command}");
+        }
+    }
+}
