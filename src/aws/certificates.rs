@@ -1,13 +1,9 @@
-//! Builds the HTTP client of the AWS SDK that trusts the certificates of a file (AWS_CA_BUNDLE) in place of the system's.
+//! Reads the certificates that the AWS SDK trusts in place of the system's (AWS_CA_BUNDLE).
 
 use std::path::Path;
 use std::time::Duration;
 
-use aws_sdk_iam::config::SharedHttpClient;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_http_client::{Builder, ConnectorBuilder};
+use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::RootCertStore;
@@ -20,15 +16,11 @@ use crate::system::files;
 /// The largest file of certificates that is read; that of a system has about 200,000 bytes.
 const MAX_BUNDLE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Builds the client. `named_by` is the setting that names the file.
+/// Reads the certificates of a file. `named_by` is the setting that names it.
 ///
 /// # Errors
 /// The file cannot be read, or holds no certificate.
-pub fn client_with_bundle(
-    named_by: &str,
-    file: &str,
-    wait: Duration,
-) -> Result<SharedHttpClient, CommandError> {
+pub fn read_certificates(named_by: &str, file: &str, wait: Duration) -> Result<TlsContext, CommandError> {
     let bytes = files::read_bounded(Path::new(file), MAX_BUNDLE_BYTES, wait)
         .map_err(|reason| refuse(named_by, file, &reason.to_string()))?;
     let mut trusted = TrustStore::empty();
@@ -45,17 +37,7 @@ pub fn client_with_bundle(
         return Err(refuse(named_by, file, "it holds no certificate"));
     }
     let context = TlsContext::builder().with_trust_store(trusted).build();
-    let context = context.map_err(|error| refuse(named_by, file, &error.to_string()))?;
-    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut connector = ConnectorBuilder::default()
-            .tls_provider(Provider::rustls(CryptoMode::AwsLc))
-            .tls_context(context.clone());
-        connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-        // As the SDK's own client.
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
-        connector.build()
-    }))
+    context.map_err(|error| refuse(named_by, file, &error.to_string()))
 }
 
 fn refuse(named_by: &str, file: &str, reason: &str) -> CommandError {

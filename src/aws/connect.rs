@@ -14,13 +14,15 @@ use aws_sdk_iam::config::interceptors::AfterDeserializationInterceptorContextRef
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_iam::error::BoxError;
+use aws_smithy_http_client::tls::TlsContext;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::certificates::client_with_bundle;
+use super::certificates::read_certificates;
 use super::credentials::{CredentialOrigin, hold_credentials, load_credentials};
 use super::explain::{explain_credentials_error, explain_sdk_error};
+use super::http_client::build_client;
 use super::profile::{Profiles, SelectedProfile};
 use super::sdk_files::{ensure_sdk_files_are_bounded, ensure_token_file_is_bounded};
 use super::sts::get_caller;
@@ -163,13 +165,7 @@ async fn base_config(access: &AwsAccess, origin: &CredentialOrigin) -> Result<Sd
         // An attempt that stalls ends by its limit. The SDK's own watch over the speed of a body costs time for each
         // request
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    let bundle_of_profile = origin.profile().and_then(|profile| profile.ca_bundle.as_deref());
-    if let Some(file) = access.environment.get(BUNDLE_VARIABLE) {
-        loader = loader.http_client(client_with_bundle(BUNDLE_VARIABLE, file, access.timeout)?);
-    } else if let Some(file) = bundle_of_profile {
-        loader =
-            loader.http_client(client_with_bundle("`ca_bundle` of the AWS profile", file, access.timeout)?);
-    }
+    loader = loader.http_client(build_client(trusted_certificates(access, origin)?));
     let config = match &access.endpoint_url {
         Some(url) => loader.endpoint_url(url).load().await,
         None => loader.load().await,
@@ -181,6 +177,20 @@ async fn base_config(access: &AwsAccess, origin: &CredentialOrigin) -> Result<Sd
     let mut builder = config.into_builder();
     builder.set_endpoint_url(access.endpoint_url.clone());
     Ok(builder.service_config(NoEndpoints).build())
+}
+
+/// The certificates that the environment or the profile names, to trust in place of the system's.
+fn trusted_certificates(
+    access: &AwsAccess,
+    origin: &CredentialOrigin,
+) -> Result<Option<TlsContext>, CommandError> {
+    if let Some(file) = access.environment.get(BUNDLE_VARIABLE) {
+        return read_certificates(BUNDLE_VARIABLE, file, access.timeout).map(Some);
+    }
+    let bundle_of_profile = origin.profile().and_then(|profile| profile.ca_bundle.as_deref());
+    bundle_of_profile
+        .map(|file| read_certificates("`ca_bundle` of the AWS profile", file, access.timeout))
+        .transpose()
 }
 
 /// The region that the command line, the environment or the profile names.

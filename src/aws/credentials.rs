@@ -1,12 +1,13 @@
 //! Loads the AWS credentials of a run, before its first request, and says what to do if there are none.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use jiff::Timestamp;
 
 use super::explain::{explain_credentials_error, is_throttled, is_without_credentials, mentions};
 use super::profile::{ProfileSource, Profiles, SelectedProfile};
@@ -279,8 +280,10 @@ impl HeldCredentials {
 }
 
 fn is_fresh(credentials: &Credentials) -> bool {
-    let now = SystemTime::from(clock::system_time());
-    credentials.expiry().is_none_or(|end| end > now + EXPIRY_MARGIN)
+    let Some(end) = credentials.expiry() else { return true };
+    // An end that no timestamp can hold is thousands of years away
+    let end = Timestamp::try_from(end).unwrap_or(Timestamp::MAX);
+    end > clock::system_time() + EXPIRY_MARGIN
 }
 
 impl ProvideCredentials for HeldCredentials {

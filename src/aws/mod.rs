@@ -6,6 +6,7 @@ pub mod connect;
 mod credentials;
 pub mod error;
 mod explain;
+mod http_client;
 pub mod iam;
 mod profile;
 pub mod rotation;

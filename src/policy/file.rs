@@ -323,6 +323,6 @@ impl Exemption {
 
     /// From midnight UTC of `until` on, an exemption no longer holds.
     pub fn has_expired(&self, now: Timestamp) -> bool {
-        now.to_zoned(TimeZone::UTC).date() >= self.until.0
+        now.to_zoned_datetime(TimeZone::UTC).date() >= self.until.0
     }
 }

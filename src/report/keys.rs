@@ -89,12 +89,12 @@ pub fn is_overdue(index: &UserIndex<'_>, line: &UserLine) -> bool {
 
 /// `2026-12-07`, as a policy file writes a day; a column of these can be sorted.
 pub fn format_date(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC).date().to_string()
+    at.to_zoned_datetime(TimeZone::UTC).date().to_string()
 }
 
 /// `7 Dec 2026, 16:00 UTC`.
 pub fn format_minute(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC).strftime("%-d %b %Y, %H:%M UTC").to_string()
+    at.to_zoned_datetime(TimeZone::UTC).strftime("%-d %b %Y, %H:%M UTC").to_string()
 }
 
 /// `1 error`, `2 errors`.

@@ -77,7 +77,7 @@ fn key_bar(
     KeyBar {
         user: line.user.name.clone(),
         key: key_name(key),
-        from: key.created_at.to_zoned(jiff::tz::TimeZone::UTC).date(),
+        from: key.created_at.to_zoned_datetime(jiff::tz::TimeZone::UTC).date(),
         days: age_days(report, key.created_at),
         limit_days: line.max_age.map(|max| max.as_hours() / 24),
         state,

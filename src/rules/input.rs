@@ -206,7 +206,7 @@ pub fn format_elapsed(duration: SignedDuration) -> String {
 
 /// The day of a time, as people write it: `7 Dec 2026`.
 pub fn format_day(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC).strftime("%-d %b %Y").to_string()
+    at.to_zoned_datetime(TimeZone::UTC).strftime("%-d %b %Y").to_string()
 }
 
 /// The same next to a limit that it exceeds: "just over" if the number, cut down, would equal the limit.

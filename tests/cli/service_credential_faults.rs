@@ -19,7 +19,7 @@ fn what_could_not_be_read_is_a_fault() {
         ),
         (json!({"status": 400, "code": "ServiceNotSupported"}), "ServiceNotSupported"),
         (json!({"status": 400, "code": "Throttling"}), "no usable answer in time|AWS throttles"),
-        (json!({"status": 503}), "no usable answer in time|503"),
+        (json!({"status": 503}), "no usable answer in time|InternalFailure"),
         (json!({"spoil": "half"}), "the reply is incomplete"),
         (json!({"spoil": "cut"}), "the reply is incomplete"),
         (json!({"spoil": "none"}), "no usable answer in time|connection closed before message completed"),

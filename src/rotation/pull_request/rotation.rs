@@ -196,7 +196,7 @@ fn old_key_paragraph(data: &PullRequestData<'_>) -> String {
         None => "; its last use is unknown.".to_owned(),
         Some(None) => " and was never used.".to_owned(),
         Some(Some(used)) => {
-            let at = used.at.to_zoned(TimeZone::UTC).strftime("%-d %b %Y, %H:%M UTC");
+            let at = used.at.to_zoned_datetime(TimeZone::UTC).strftime("%-d %b %Y, %H:%M UTC");
             format!(
                 " and was last used on {at} for {}. Make sure that what used it reads one of the destinations below.",
                 markdown_code(&used.service)

@@ -52,7 +52,7 @@ pub fn timeline_section(data: &PullRequestData<'_>) -> String {
     let rules = data.rules;
     let both = if data.compromised { 1 } else { days_up(rules.grace).max(days_up(rules.quiet)).max(1) };
     let soak = days_up(rules.soak).max(1);
-    let today = data.now.to_zoned(TimeZone::UTC).date();
+    let today = data.now.to_zoned_datetime(TimeZone::UTC).date();
     let title = today.strftime("%-d %b %Y");
     format!(
         "```mermaid\ngantt\n  title if merged on {title}\n  dateFormat YYYY-MM-DD\n  axisFormat %-d %b\n  tickInterval 1week\n  section old key\n  \
