@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use octocrab::Octocrab;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::error_advice::error_advice;
@@ -97,6 +97,9 @@ pub enum ClientError {
     Octocrab(#[from] octocrab::Error),
 }
 
+/// The tokens of GitHub have 40 characters and more.
+const MIN_TOKEN_BYTES: usize = 20;
+
 /// A builder of HTTP clients with the name and the time limit of every request.
 pub fn http_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder().user_agent(concat!("keytide/", env!("CARGO_PKG_VERSION"))).timeout(TIMEOUT)
@@ -113,6 +116,7 @@ fn build_octocrab(base: &str, token: &SecretString, http: reqwest::Client) -> Re
 /// The API, with a token that is never shown.
 pub struct GithubApi {
     client: Octocrab,
+    token: SecretString,
     time: Arc<ServerTime>,
     waited: Cell<Duration>,
     /// Whether a rate limit lasts longer than a run waits.
@@ -133,7 +137,16 @@ impl GithubApi {
         let pace = if is_loopback(base) { None } else { Some(RefCell::default()) };
         let (waited, started_at) = (Cell::new(Duration::ZERO), tokio::time::Instant::now());
         let is_exhausted = Cell::default();
-        Ok(Self { client, time, waited, is_exhausted, scopes: RefCell::default(), pace, started_at })
+        Ok(Self {
+            client,
+            token: token.clone(),
+            time,
+            waited,
+            is_exhausted,
+            scopes: RefCell::default(),
+            pace,
+            started_at,
+        })
     }
 
     /// Whether GitHub's rate limit ended a request. GitHub asks not to send more until it is over.
@@ -236,12 +249,22 @@ impl GithubApi {
             Ok(body) => body,
             Err(why) => return RequestOutcome::Lost(why.to_string()),
         };
+        // A proxy's error may repeat the request, and its text is shown. What is no error is data, and stays as it is
+        let body = if (200..300).contains(&status) { body } else { self.hide_token(&body) };
         match self.classify_reply(status, &limit, &body) {
             RequestOutcome::Refused(trouble) => {
                 let advice = error_advice(path, verb.is_change(), &trouble.what);
                 RequestOutcome::Refused(GithubError { what: trouble.what + advice, ..trouble })
             }
             sent => sent,
+        }
+    }
+
+    fn hide_token(&self, text: &str) -> String {
+        match self.token.expose_secret() {
+            // No token of GitHub's is so short; the text may have the same word
+            short if short.len() < MIN_TOKEN_BYTES => text.to_owned(),
+            token => text.replace(token, "[token]"),
         }
     }
 

@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "online")]
+use super::process_hardening::limit_memory;
+
 /// How long Git may print nothing while keytide waits for it: to walk a large history on a slow disk takes minutes.
 pub const MAX_SILENCE: Duration = Duration::from_secs(300);
 /// The most that is kept of what Git prints on standard error, and the most that is read of it.
@@ -86,6 +89,8 @@ impl WatchedProcess {
     ) -> Result<(Self, Option<ChildStdin>, WatchedOutput), ProcessError> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(ProcessError::Start)?;
+        #[cfg(feature = "online")]
+        limit_memory(&child);
         let stdin = child.stdin.take();
         let stdout =
             child.stdout.take().ok_or_else(|| ProcessError::Start(io::ErrorKind::BrokenPipe.into()))?;

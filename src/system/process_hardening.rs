@@ -1,4 +1,11 @@
-//! Protects the memory of this process, which holds secret access keys during a rotation.
+//! Protects the memory of this process, which holds secret access keys during a rotation, and that of the machine.
+
+use std::process::Child;
+
+/// The most memory of its own that a process may have that keytide starts. Git takes less for the
+/// largest public histories; a tree whose folders name one another takes all there is.
+#[cfg(target_os = "linux")]
+const MAX_CHILD_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Turns off core dumps, and keeps other processes of the same user from reading the memory.
 ///
@@ -20,3 +27,15 @@ pub fn keep_private() -> std::io::Result<()> {
 pub fn keep_private() -> std::io::Result<()> {
     Ok(())
 }
+
+/// Limits the memory of a process that keytide started. One that needs more fails.
+#[cfg(target_os = "linux")]
+pub fn limit_memory(child: &Child) {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let limit = Rlimit { current: Some(MAX_CHILD_BYTES), maximum: Some(MAX_CHILD_BYTES) };
+    // Where the system refuses, the process runs without the limit, as on other systems
+    let _ = prlimit(Some(Pid::from_child(child)), Resource::Data, limit);
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn limit_memory(_: &Child) {}

@@ -348,3 +348,37 @@ fn the_repository_never_names_the_credentials_of_aws() {
     }
     assert!(!ran.exists());
 }
+
+/// Neither is a stack filled: a name may be followed by as many attributes as a file of 1 MiB has room for.
+#[test]
+fn a_long_chain_in_terraform_fills_no_stack() {
+    for link in [".b", "[0]", "[*]", ".0"] {
+        let chain = link.repeat(300_000 / link.len());
+        let text = format!("resource \"aws_iam_access_key\" \"x\" {{\n  user = a{chain}\n}}\n");
+        let world = World::with(&[("main.tf", &text)]);
+        let run = world.check(&[]);
+        assert!(run.code == 0 || run.code == 1, "{link}: {} {}", run.code, run.stderr);
+    }
+}
+
+/// Folders that name one another are a small repository for which Git takes all the memory there is.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_memory_of_git_has_a_limit() {
+    let world = World::with(&[("a.txt", "x\n")]);
+    world.commit("one");
+    let limits = world.root.with_extension("limits");
+    let path = std::env::var("PATH").unwrap();
+    // keytide sets the limit when the process runs
+    let script =
+        format!("#!/bin/sh\nsleep 0.3\nulimit -d >> {}\nPATH={path} exec git \"$@\"\n", limits.display());
+    world.write("bin/git", script.as_bytes());
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(world.root.join("bin/git"), mode).unwrap();
+    let path = format!("{}:{path}", world.root.join("bin").display());
+    let run = world.keytide_in(".", &["check", "--history"], &[("PATH", &path)]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    let seen = std::fs::read_to_string(&limits).unwrap();
+    std::fs::remove_file(&limits).unwrap();
+    assert!(!seen.is_empty() && seen.lines().all(|kib| kib == "2097152"), "{seen}");
+}

@@ -399,3 +399,51 @@ fn a_reply_of_github_has_an_end() {
     let run = run.arg("--endpoint-url").arg(&server.url()).run().exits(3);
     assert!(run.stderr.contains("the reply has more than 33554432 bytes"), "{}", run.stderr);
 }
+
+/// A proxy may answer in place of AWS: a reply that does not end is a fault, and is not read to its end.
+#[test]
+fn a_reply_of_aws_has_an_end() {
+    let long = " ".repeat(17 * 1024 * 1024);
+    let endless = |action: &'static str| {
+        let long = long.clone();
+        Server::start(move |request| match request.action() {
+            asked if asked == action => Reply::Answer(200, long.clone()),
+            _ => account(request),
+        })
+    };
+    let text =
+        "the reply has more than 16777216 bytes, so it is not from AWS: check the proxy and the endpoint";
+    for action in ["ListUsers", "GetCredentialReport", "GetAccessKeyLastUsed"] {
+        let run = audit(&endless(action), POLICY, &["--timeout", "20"]).exits(3);
+        let fault = run.json()["faults"][0].clone();
+        assert!(fault.to_string().contains(text), "{action}: {fault}");
+        assert!(fault.to_string().contains(&format!("iam:{action}")), "{action}: {fault}");
+    }
+    let run = audit(&endless("GetCallerIdentity"), POLICY, &["--timeout", "20"]).exits(3);
+    assert!(run.stderr.contains(&format!("sts:GetCallerIdentity failed: {text}")), "{}", run.stderr);
+}
+
+/// A proxy that refuses a request may repeat it in its error, with the token.
+#[test]
+fn an_error_that_repeats_the_token_does_not_show_it() {
+    let token = "ghs_Ab1Ab1Ab1Ab1Ab1Ab1Ab1Ab1Ab1Ab1Ab1Ab1";
+    for status in [400, 401, 403, 404, 422, 500] {
+        let body =
+            format!("{{\"message\":\"refused: authorization: Bearer {token}\",\"errors\":[\"{token}\"]}}");
+        let server = Server::start(move |_| Reply::Answer(status, body.clone()));
+        let run = Keytide::new(&["plan", "--format", "json", "--repository", "acme/app"])
+            .arg("--github-api-url")
+            .arg(&server.url())
+            .env("GITHUB_TOKEN", token)
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .policy("version: 1\naccount: \"123456789012\"\nusers:\n  - name: alice\n")
+            .arg("--endpoint-url")
+            .arg(&server.url())
+            .run()
+            .exits(3);
+        let shown = format!("{}{}", run.stdout, run.stderr);
+        assert!(!shown.contains(token), "{status}: {shown}");
+        assert!(status != 400 || shown.contains("Bearer [token]"), "{shown}");
+    }
+}

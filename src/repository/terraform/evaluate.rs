@@ -14,7 +14,8 @@ use super::functions::call_function;
 use super::parse::{IAM_USER, Resource, only_interpolation};
 use super::value::Value;
 
-/// How deeply expressions and references may be nested; deeper ones are unknown. A local value may name itself.
+/// How deeply expressions and references may be nested, and how many attributes and indexes may follow a name; what has
+/// more is unknown. A local value may name itself.
 const MAX_DEPTH: usize = 40;
 /// How many expressions are evaluated for one question, and how many elements a collection may have.
 const MAX_WORK: usize = 20_000;
@@ -203,6 +204,9 @@ impl<'f> Evaluator<'f> {
     }
 
     fn traversal_at(&self, traversal: &Traversal, scope: &Scope, depth: usize) -> Value {
+        if traversal.operators.len() > MAX_DEPTH {
+            return Value::Unknown;
+        }
         let operators: Vec<&TraversalOperator> = traversal.operators.iter().map(|one| &**one).collect();
         let Expression::Variable(root) = &traversal.expr else {
             let value = self.value_at(&traversal.expr, scope, depth);
