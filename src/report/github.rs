@@ -10,7 +10,7 @@ use super::model::Report;
 use super::text::render_text;
 use super::verdict::fault_sentence;
 use crate::iam::ReadFault;
-use crate::rules::{Finding, Severity};
+use crate::rules::{Finding, Severity, rank_urgency};
 use crate::sanitize::{escape_lines, escape_workflow_data, escape_workflow_log, escape_workflow_property};
 use crate::text_style::TextStyle;
 
@@ -32,11 +32,11 @@ pub fn render_annotations(report: &Report) -> String {
     let commands = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "notice")];
     let mut out = String::new();
     for (severity, command) in commands {
-        let mut items: Vec<String> = report
-            .counted_findings()
-            .filter(|f| f.severity == severity)
-            .map(|f| render_annotation(command, f))
-            .collect();
+        let mut findings: Vec<&Finding> =
+            report.counted_findings().filter(|finding| finding.severity == severity).collect();
+        findings.sort_by_key(|finding| rank_urgency(finding.rule));
+        let mut items: Vec<String> =
+            findings.into_iter().map(|finding| render_annotation(command, finding)).collect();
         if severity == Severity::Error {
             items.splice(0..0, report.faults.iter().map(render_fault));
         }

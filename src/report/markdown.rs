@@ -9,7 +9,7 @@ use super::keys::{KeyAges, age_days, format_minute, key_name, last_used, oldest_
 use super::model::Report;
 use super::timeline::{BarState, KeyBar, UserStanding, key_bars, users_worst_first};
 use super::{rotations, verdict};
-use crate::rules::{Finding, Severity};
+use crate::rules::{Finding, Severity, rank_urgency};
 use crate::sanitize::{
     escape_markdown as clean, escape_markdown_keeping_code as clean_text, escape_mermaid_label,
 };
@@ -80,13 +80,14 @@ fn render_findings<'a>(report: &Report, title: &str, findings: impl Iterator<Ite
 
 /// Many findings: by rule, the worst first, with the advice once where it is the same for all.
 fn render_by_rule(report: &Report, findings: &[&Finding]) -> String {
-    let mut rules: BTreeMap<(Reverse<Severity>, &str), Vec<&Finding>> = BTreeMap::new();
+    let mut rules: BTreeMap<(Reverse<Severity>, usize, &str), Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
-        rules.entry((Reverse(finding.severity), finding.rule)).or_default().push(finding);
+        let urgency = rank_urgency(finding.rule);
+        rules.entry((Reverse(finding.severity), urgency, finding.rule)).or_default().push(finding);
     }
     let ages = KeyAges::of_report(report);
     let mut out = String::new();
-    for ((severity, rule), mut findings) in rules {
+    for ((severity, _, rule), mut findings) in rules {
         ages.sort_oldest_first(&mut findings);
         let _ = write!(out, "**{} {}** `{rule}`", findings.len(), severity.0.as_str());
         let common = common_advice(&findings);

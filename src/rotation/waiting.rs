@@ -3,7 +3,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::observation::{Observation, PullRequest, PullRequestState, RotationParams};
+use super::journal::OpenRotation;
+use super::observation::{Observation, ObservedKey, PullRequest, PullRequestState, RotationParams};
 use super::observed::Observed;
 use super::phase::RotationPhase;
 use super::timing::{MAX_DELETION_WAIT, MAX_WAIT};
@@ -53,7 +54,11 @@ pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationPara
         phase,
         RotationPhase::Soaking | RotationPhase::Grace | RotationPhase::Closed | RotationPhase::RollingBack
     );
-    // First: whichever key goes, from here on only its soak is waited for
+    // Nothing replaces a leaked key any more: that is reported at once
+    if phase == RotationPhase::Closed && open.compromised && is_old_key_active(seen, open) {
+        return Some(RotationWait { limit: SignedDuration::ZERO, ..RotationWait::since(open.abandoned_at?) });
+    }
+    // Whichever key goes, from here on only its soak is waited for
     if let Some(since) = open.inactive_since.filter(|_| soaks) {
         return Some(RotationWait::for_deletion(since + params.soak));
     }
@@ -87,6 +92,10 @@ pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationPara
         _ => return None,
     };
     Some(RotationWait::since(since))
+}
+
+fn is_old_key_active(seen: &Observation, open: &OpenRotation) -> bool {
+    open.old.as_ref().and_then(|old| seen.find_key(old)).is_some_and(ObservedKey::is_active)
 }
 
 fn known(pull: &Observed<Option<PullRequest>>) -> Option<&PullRequest> {

@@ -91,6 +91,14 @@ pub const ALL_RULES: &[&dyn Rule] = &[
     &idle_exemption::IdleExemption,
 ];
 
+/// The rules whose findings cannot wait, the most urgent first: someone else has a key, or may have it.
+const URGENT_RULES: [&str; 4] = ["quarantined-user", "plaintext-key", "unexpected-use", "root-key"];
+
+/// The place of a rule among findings of one severity, for reports that show only some of them.
+pub fn rank_urgency(rule: &str) -> usize {
+    URGENT_RULES.iter().position(|urgent| *urgent == rule).unwrap_or(URGENT_RULES.len())
+}
+
 /// The rule with this name.
 pub fn find_rule(name: &str) -> Option<&'static dyn Rule> {
     ALL_RULES.iter().find(|rule| rule.rule_meta().name == name).copied()

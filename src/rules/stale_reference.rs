@@ -1,6 +1,7 @@
 //! `stale-reference`: a reference names a key other than that of the last rotation, or a destination holds a key
 //! that is inactive or does not exist, or a file holds a credential other than that of the last rotation (a warning).
 
+use super::key_age::set_rotation_help;
 use super::key_references::{
     CompiledReference, collect_references, entry_user, find_lock_file, may_belong_to_account,
 };
@@ -69,6 +70,8 @@ fn check_unusable_keys(input: &RuleInput<'_>, findings: &mut FindingCollector<'_
             let message = format!("{key}, which {state}, is in {}", describe_destination(place));
             let finding = findings.add_user_finding(&META, user, at, message);
             finding.access_key_id = Some(key.clone());
+            // The value of the last pull request may be the very key that is gone
+            set_rotation_help(input, user, finding);
         }
     }
 }

@@ -15,7 +15,7 @@ static META: RuleMeta = RuleMeta {
     severity: Severity::Error,
     required_input: RequiredInput::Rotations,
     summary: "a rotation needs manual action, has waited longer than it should, has not been run for 3 days, or its user was removed from the policy file (a warning)",
-    rationale: "Two keys stay active until a rotation ends. Reported at once: the phases held, quarantined and blocked. After 7 days: a pull request, also one of a rollback, that is not merged; an old key that is still used, or a new one that is not, after the grace period; a store that does not take the new key; a rotation that cannot create its key; a key that is to be retired and that something still refers to or uses. After 14 days: a key whose soak is over and that is not deleted. After 3 days: no run, because GitHub disables scheduled workflows in inactive repositories.",
+    rationale: "Two keys stay active until a rotation ends. Reported at once: the phases held, quarantined and blocked, and closed while a leaked key stays active. After 7 days: a pull request, also one of a rollback, that is not merged; an old key that is still used, or a new one that is not, after the grace period; a store that does not take the new key; a rotation that cannot create its key; a key that is to be retired and that something still refers to or uses. After 14 days: a key whose soak is over and that is not deleted. After 3 days: no run, because GitHub disables scheduled workflows in inactive repositories.",
     remediation: "Do what the message asks: `keytide plan --user NAME` shows the reason, the keys and the next step. If no run takes place, start the workflow of `keytide rotate` by hand.",
 };
 

@@ -168,7 +168,7 @@ fn blocked_by_two_keys_and_no_rotation() {
 }
 
 /// The advice names the key that is inactive, else the one that is idle, if that can be told: a use by STS may be
-/// keytide's own.
+/// keytide's own. What the destinations hold comes first, where they hold anything.
 #[test]
 fn two_keys_are_advised_on_by_what_is_known() {
     let help = |keys: Vec<ObservedKey>| {
@@ -177,15 +177,23 @@ fn two_keys_are_advised_on_by_what_is_known() {
     let by = |ago, service| key(NEW, KeyState::Active, used(days(ago), service));
     assert!(help(vec![active(OLD), by(3, "s3")]).contains("--access-key-id OLD --status Inactive"));
     assert!(help(vec![active(OLD), by(40, "sts")]).contains("--access-key-id NEW --status Inactive"));
-    assert!(help(vec![active(OLD), by(3, "sts")]).starts_with("keep the one that the application uses"));
+    assert!(help(vec![active(OLD), by(3, "sts")]).starts_with("find out which key"));
     let unknown = key(NEW, KeyState::Active, Observed::unknown("throttled"));
-    assert!(help(vec![active(OLD), unknown]).starts_with("keep the one"));
+    assert!(help(vec![active(OLD), unknown]).starts_with("find out which key"));
     let never = key(NEW, KeyState::Active, never());
     assert!(help(vec![active(OLD), never]).contains("--access-key-id NEW --status Inactive"));
     assert!(
         help(vec![active(NEW), inactive(OLD)])
             .contains("delete-access-key --user-name ci --access-key-id OLD")
     );
+    let first = help(vec![active(OLD), by(40, "sts")]);
+    assert!(first.starts_with("if `") && first.contains(" has the other key (decrypt to see): "), "{first}");
+    let mut without = seen(&Story::new("none", None), OLD, vec![active(OLD), by(3, "sts")]);
+    for place in &mut without.destinations {
+        place.fingerprint = Observed::Known(None);
+    }
+    let text = decide(&without, &rules()).help.unwrap().text;
+    assert!(text.starts_with("keep the one that the application uses"), "{text}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::error::CommandError;
 use crate::live::LiveBackend;
 use crate::notify::text::WorkflowRun;
 use crate::report::keys::format_minute;
-use crate::rotation::{KeyState, Observation, ObservedKey, OpenRotation, PullRequestState};
+use crate::rotation::{KeyState, Observation, ObservedKey, OpenRotation, PullRequestState, RotationPhase};
 
 /// The pages of the repository on GitHub.
 pub struct RepositoryPages {
@@ -50,9 +50,11 @@ fn web_server(api: &str) -> String {
 }
 
 /// The newest open pull request of the rotation.
-pub fn open_pull_request(seen: &Observation) -> Option<u64> {
+pub fn open_pull_request(seen: &Observation, phase: RotationPhase) -> Option<u64> {
     let mut newest = None;
-    for pull in [&seen.pull_request, &seen.revert_pull_request] {
+    // That of a rotation which was given up brings a key that is gone, or about to go
+    let forward = Some(&seen.pull_request).filter(|_| phase != RotationPhase::Closed);
+    for pull in forward.into_iter().chain([&seen.revert_pull_request]) {
         let Some(Some(pull)) = pull.known() else { continue };
         if matches!(pull.state, PullRequestState::Open { .. }) {
             newest = newest.max(Some(pull.number));

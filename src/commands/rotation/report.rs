@@ -117,8 +117,8 @@ fn find_unread_fact(seen: &Observation) -> Option<String> {
 }
 
 fn rotation_line(user_run: &UserRun, ran: &RunOutcome, pages: &RepositoryPages) -> RotationLine {
-    let pull_request = open_pull_request(&ran.observation);
     let last = &ran.last_decision;
+    let pull_request = open_pull_request(&ran.observation, last.phase);
     RotationLine {
         user: user_run.user_rotation.user.to_string(),
         phase: last.phase,

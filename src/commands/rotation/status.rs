@@ -130,7 +130,7 @@ fn rotation_status(user_run: &UserRun, pages: &RepositoryPages) -> Option<(Strin
         phase,
         reason: ran.last_decision.why.clone(),
         help: ran.last_decision.help.as_ref().map(|help| help.text.to_string()),
-        pull_request_url: open_pull_request(&ran.observation).map(|number| pages.pull_request(number)),
+        pull_request_url: open_pull_request(&ran.observation, phase).map(|number| pages.pull_request(number)),
         under_way: open.is_some(),
         retires: open.is_some_and(|open| open.retires),
         wait: person_wait(user_run, ran, journal),

@@ -1,5 +1,6 @@
 //! The Markdown format, for the summary of a step. GitHub takes 1 MiB of it, so that the lists are cut and say so.
 
+use std::cmp::Reverse;
 use std::fmt::Write;
 
 use super::words;
@@ -7,6 +8,7 @@ use crate::fleet::finding::FleetFinding;
 use crate::fleet::merge::FleetReport;
 use crate::report::ReportOutcome;
 use crate::report::keys::format_minute;
+use crate::rules::rank_urgency;
 use crate::sanitize::{escape_markdown as clean, escape_markdown_keeping_code as clean_text};
 
 /// How many lines a table has at most.
@@ -99,8 +101,10 @@ fn render_findings(report: &FleetReport) -> String {
                 findings.map(|finding| (line.name.as_str(), finding))
             },
         );
-    let counted = of_fleet.chain(of_accounts).chain(of_repositories).filter(|(_, finding)| !finding.exempted);
-    for (subject, finding) in counted.take(MAX_FINDINGS) {
+    let all = of_fleet.chain(of_accounts).chain(of_repositories);
+    let mut counted: Vec<(&str, &FleetFinding)> = all.filter(|(_, finding)| !finding.exempted).collect();
+    counted.sort_by_key(|(_, finding)| (Reverse(finding.severity), rank_urgency(&finding.rule)));
+    for (subject, finding) in counted.into_iter().take(MAX_FINDINGS) {
         rows.push_str(&render_row(subject, finding));
         shown += 1;
     }

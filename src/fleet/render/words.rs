@@ -9,7 +9,7 @@ use crate::fleet::merge::{FleetReport, LineDetails};
 use crate::iam::ReadFault;
 use crate::report::keys::count_noun;
 use crate::report::{ReportOutcome, ReportSummary};
-use crate::rules::{UNREAD_JOURNAL, find_rule};
+use crate::rules::{UNREAD_JOURNAL, find_rule, rank_urgency};
 
 /// How many repositories a fault names beside the first.
 const SHOWN_NAMES: usize = 4;
@@ -121,7 +121,7 @@ pub struct RuleCount<'a> {
     pub help: &'a str,
 }
 
-/// The rules with findings that count, the worst first and among equals the most frequent.
+/// The rules with findings that count: those with errors first, of them the urgent ones, then the most frequent.
 pub fn count_rules(report: &FleetReport) -> Vec<RuleCount<'_>> {
     let of_accounts = report.accounts.iter().map(|line| &line.details);
     let details = of_accounts.chain(report.repositories.iter().map(|line| &line.details));
@@ -137,7 +137,10 @@ pub fn count_rules(report: &FleetReport) -> Vec<RuleCount<'_>> {
         count.summary.add_finding(finding.severity, false);
     }
     let mut counts: Vec<RuleCount<'_>> = rules.into_values().collect();
-    counts.sort_by_key(|count| Reverse((count.summary.errors, count.summary.warnings, count.summary.notes)));
+    counts.sort_by_key(|count| {
+        let ReportSummary { errors, warnings, notes, .. } = count.summary;
+        (errors == 0, rank_urgency(count.rule), Reverse((errors, warnings, notes)))
+    });
     counts
 }
 
@@ -233,7 +236,7 @@ pub fn finding(finding: &FleetFinding) -> String {
 /// Findings in the order in which people read them: those that count, the worst first.
 pub fn worst_first<'a>(findings: impl IntoIterator<Item = &'a FleetFinding>) -> Vec<&'a FleetFinding> {
     let mut sorted: Vec<&FleetFinding> = findings.into_iter().collect();
-    sorted.sort_by_key(|finding| (finding.exempted, std::cmp::Reverse(finding.severity)));
+    sorted.sort_by_key(|finding| (finding.exempted, Reverse(finding.severity), rank_urgency(&finding.rule)));
     sorted
 }
 

@@ -5,7 +5,9 @@ use super::decision::{Advice, StepDecision};
 use super::situation::{HeldKey, Situation, format_day, format_moment};
 use crate::destinations::kind::describe_removal;
 use crate::destinations::wording::name_destinations;
-use crate::rotation::{KeyId, Observed, OpenRotation, PullRequestState, RotationPhase, RotationStep};
+use crate::rotation::{
+    KeyId, Observed, ObservedKey, OpenRotation, PullRequestState, RotationPhase, RotationStep,
+};
 use crate::sentences::begin_sentence;
 
 /// Adds to the texts of a decision what the row that decided does not say. The phase and the step stay.
@@ -54,11 +56,9 @@ fn complete_help(case: &Situation<'_>, decision: &StepDecision) -> Option<Advice
 /// A key that has leaked is active until the rotation has come that far: says until when, and how to stop it at once.
 fn leaked_key_help(case: &Situation<'_>, decision: &StepDecision) -> Option<String> {
     let rotation = case.open_rotation()?;
-    let is_leaked = rotation.compromised || case.seen.request.compromised;
     let is_forward = rotation.rollback.is_none() && rotation.abandoned_at.is_none();
-    let old = rotation.old.as_ref()?;
-    let is_active = case.find_key(old)?.is_active();
-    if !is_leaked || !is_forward || !is_active || decision.step != RotationStep::Wait {
+    let old = rotation.old.as_ref().filter(|old| is_active(case, old))?;
+    if !is_leaked(case, rotation) || !is_forward || decision.step != RotationStep::Wait {
         return None;
     }
     let pull = case.seen.pull_request.known().and_then(Option::as_ref);
@@ -69,6 +69,31 @@ fn leaked_key_help(case: &Situation<'_>, decision: &StepDecision) -> Option<Stri
         None => "until a run deactivates it".to_owned(),
     };
     Some(format!("the leaked key {old} stays active {until}. {}", stop_command(case, old)))
+}
+
+fn is_leaked(case: &Situation<'_>, rotation: &OpenRotation) -> bool {
+    rotation.compromised || case.seen.request.compromised
+}
+
+fn is_active(case: &Situation<'_>, id: &KeyId) -> bool {
+    case.find_key(id).is_some_and(ObservedKey::is_active)
+}
+
+/// A rotation that was to replace a leaked key was given up: until the next one nothing replaces it.
+fn closed_leak_help(case: &Situation<'_>, rotation: &OpenRotation, leaked: &KeyId) -> String {
+    let (user, stop) = (&case.seen.user, stop_command(case, leaked));
+    let again = format!("`keytide rotate --user {user}`");
+    let unused = rotation.new_key().filter(|new| case.find_key(new).is_some());
+    match unused.filter(|_| case.destination_with_new_key(rotation).is_none()) {
+        Some(new) => format!(
+            "the leaked key {leaked} stays active: this rotation was given up, and the next one begins when {new} is deleted. {stop}. \
+             To begin the next one at once: `aws iam delete-access-key --user-name {user} --access-key-id {new}`, \
+             then {again}"
+        ),
+        None => {
+            format!("the leaked key {leaked} stays active: this rotation was given up. {stop}. Then {again}")
+        }
+    }
 }
 
 /// How to deactivate a leaked key by hand.
@@ -94,6 +119,9 @@ fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDeci
         }
         RotationPhase::RollingBack if rotation.new_key().is_some() => {
             Advice::ask(rolling_back_help(case, rotation, decision))
+        }
+        RotationPhase::Closed if is_leaked(case, rotation) && is_active(case, old) => {
+            Advice::ask(closed_leak_help(case, rotation, old))
         }
         RotationPhase::Closed => Advice::nothing_to_do(format_args!(
             ": {old} stays in use, and the new key is deleted when nothing needs it"

@@ -7,8 +7,8 @@ use super::situation::{Situation, format_moment};
 use crate::rotation::journal::MAX_FAILURES;
 use crate::rotation::timing::{MAX_CLOCK_SKEW, REQUEST_LIFETIME, USAGE_REPORT_LAG};
 use crate::rotation::{
-    DestinationId, KeyId, KeyState, KeyUse, ObservedKey, OpenRotation, PullRequestState, RotationPhase,
-    RotationStep,
+    DestinationId, KeyId, KeyState, KeyUse, Observed, ObservedKey, OpenRotation, PullRequestState,
+    RotationPhase, RotationStep,
 };
 
 /// Stops a user that is held, or whose facts contradict each other.
@@ -19,9 +19,11 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
     if let Some(event) = &journal.unknown_event {
         let decision = StepDecision::wait(
             RotationPhase::Blocked,
-            format!("the journal has an entry `{event}` of a newer version of keytide"),
+            format!("the journal has an entry `{event}` that this version of keytide cannot read"),
         );
-        return Some(decision.with_help("upgrade keytide to the version that wrote it"));
+        return Some(decision.with_help(
+            "if a newer version of keytide wrote it, upgrade to that; if not, someone else wrote it: docs/runbook.md, \"The journal was changed\"",
+        ));
     }
     if let Some(fault) = &journal.fault {
         let back = if case.seen.request.rollback { "; this run begins no rollback" } else { "" };
@@ -311,18 +313,46 @@ fn two_keys_blocker(case: &Situation<'_>) -> StepDecision {
     let keys: Vec<String> = case.keys.iter().map(describe_key).collect();
     let why = format!("the user has {} keys and no rotation: {}", keys.len(), keys.join(", "));
     let user = &case.seen.user;
-    let help = match idle_key(case.keys) {
-        Some(key) if key.is_active() => format!(
-            "if nothing needs {0}: `aws iam update-access-key --user-name {user} --access-key-id {0} --status Inactive`; delete it later, if nothing failed",
-            key.id
+    let help = match (idle_key(case.keys), destinations_with_credential(case)) {
+        (Some(idle), held) => idle_key_help(user, idle, held),
+        (None, Some(held)) => format!(
+            "find out which key {held} (decrypt to see), and keep that one: a use by sts may be keytide's own test. Then the other: `aws iam update-access-key --user-name {user} --access-key-id KEY --status Inactive`; delete it later, if nothing failed"
         ),
-        Some(key) => format!(
-            "if nothing failed since {0} became inactive: `aws iam delete-access-key --user-name {user} --access-key-id {0}`; otherwise activate it and deactivate the other",
-            key.id
-        ),
-        None => "keep the one that the application uses, deactivate and later delete the other; a use by sts may be keytide's own test".to_owned(),
+        (None, None) => "keep the one that the application uses, deactivate and later delete the other; a use by sts may be keytide's own test".to_owned(),
     };
     StepDecision::wait(RotationPhase::Blocked, why).with_help(help)
+}
+
+/// How to do without a key that seems idle. Its last use says less than the destinations: an application may not have read
+/// its new key yet.
+fn idle_key_help(user: &str, idle: &ObservedKey, held: Option<String>) -> String {
+    let id = &idle.id;
+    let condition = held.map(|held| format!("{held} the other key (decrypt to see)"));
+    if idle.is_active() {
+        let condition = condition.unwrap_or_else(|| format!("nothing needs {id}"));
+        return format!(
+            "if {condition}: `aws iam update-access-key --user-name {user} --access-key-id {id} --status Inactive`; delete it later, if nothing failed"
+        );
+    }
+    let condition = condition.map(|condition| format!("{condition}, and ")).unwrap_or_default();
+    format!(
+        "if {condition}nothing failed since {id} became inactive: `aws iam delete-access-key --user-name {user} --access-key-id {id}`; otherwise activate it and deactivate the other"
+    )
+}
+
+/// The destinations that hold a credential, with the verb: which key it is, only a journal says.
+fn destinations_with_credential(case: &Situation<'_>) -> Option<String> {
+    let mut held = Vec::new();
+    for place in &case.seen.destinations {
+        if matches!(place.fingerprint, Observed::Known(Some(_))) {
+            held.push(format!("`{}`", place.id));
+        }
+    }
+    match &held[..] {
+        [] => None,
+        [one] => Some(format!("{one} has")),
+        several => Some(format!("{} have", several.join(" and "))),
+    }
 }
 
 /// The inactive key, else the one that was used longest ago. `None` if a use by STS leaves that open: keytide tests the keys

@@ -51,11 +51,16 @@ fn abandon_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId) -
         return None;
     }
     let why = reason_to_abandon(case, new)?;
-    Some(StepDecision::take_step(
-        RotationPhase::Closed,
-        RotationStep::AbandonNewKey { key: new.clone(), why: why.to_owned() },
-        why,
-    ))
+    let step = RotationStep::AbandonNewKey { key: new.clone(), why: why.to_owned() };
+    let decision = StepDecision::take_step(RotationPhase::Closed, step, why);
+    let open = case.pull_request().filter(|pull| matches!(pull.state, PullRequestState::Open { .. }));
+    Some(match open {
+        Some(pull) => decision.with_help(format!(
+            "do not merge pull request #{}: nothing can sign in with its key; the next run takes the key out of its branch",
+            pull.number
+        )),
+        None => decision,
+    })
 }
 
 fn reason_to_abandon(case: &Situation<'_>, new: &KeyId) -> Option<&'static str> {

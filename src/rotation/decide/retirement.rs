@@ -160,7 +160,11 @@ pub fn hold_foreign_key(
         StorageKind::File => {
             format!("restore the credential of the pull request in the file, or {}", case.command("rollback"))
         }
-        _ => format!("write the new key there again: {}", case.command("resume")),
+        _ => format!(
+            "{} makes the next run overwrite it with the new key; to go back to the old key: {}",
+            case.command("resume"),
+            case.command("rollback")
+        ),
     };
     StepDecision::wait(RotationPhase::Blocked, why).with_help(help)
 }

@@ -113,6 +113,18 @@ fn a_compromised_key_is_replaced_though_its_pull_request_is_closed() {
     let number = world.github.open_pulls()[0];
     world.github.control("POST", "close", &json!({ "number": number, "open": false }));
     world.until("closed");
+    // Until then nothing replaces the leaked key, and no report passes
+    world.pass(1);
+    let policy = world.policy_with("{}");
+    let plan = world.keytide_text(&["plan"]).file(POLICY, policy).run().exits(1);
+    for words in [
+        &*format!("the leaked key {OLD} stays active: this rotation was given up"),
+        &*format!("aws iam update-access-key --user-name {USER} --access-key-id {OLD} --status Inactive"),
+        "aws iam delete-access-key",
+        "action needed",
+    ] {
+        assert!(plan.stdout.replace("\n  ", " ").contains(words), "{words}: {}", plan.stdout);
+    }
     world.until("proposed");
     retires_at_once(&mut world);
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{BRANCH, JOURNAL, ends_well, file_alone, has_done, is_due_again, proposed, says};
 use crate::support::destinations::AGE_FILE;
-use crate::support::peers::{OLD, USER, World, rotation_field};
+use crate::support::peers::{OLD, POLICY, USER, World, rotation_field};
 
 fn named(user: &str) -> [(&str, &str); 1] {
     [("UserName", user)]
@@ -50,6 +50,23 @@ fn make_again(world: &World) {
     world.aws.iam("CreateUser", &[&named(USER)[..], &tag].concat());
     world.aws.iam("AttachUserPolicy", &[("UserName", USER), policy]);
     world.aws.iam("CreateAccessKey", &named(USER));
+}
+
+/// The pull request of a key that was deleted is not one to merge, and no report asks for it.
+#[test]
+fn a_pull_request_whose_key_was_deleted_is_not_to_be_merged() {
+    let mut world = proposed();
+    let number = world.github.open_pulls()[0];
+    delete(&world, &new_key(&world));
+    world.pass(24);
+    let policy = world.policy_with("{}");
+    let plan = world.keytide(&["plan"]).file(POLICY, policy.clone()).run().exits(0);
+    let warning = format!("do not merge pull request #{number}: nothing can sign in with its key");
+    says(&plan.json(), &[&warning]);
+    let text = world.keytide_text(&["plan"]).file(POLICY, policy).run().exits(0);
+    assert!(!text.stdout.contains("waiting for your merge"), "{}", text.stdout);
+    world.rotate();
+    assert!(!world.github.open_pulls().contains(&number));
 }
 
 /// In the soak a person encrypts the old key anew. keytide cannot see that it is the old one; the advice leads out all the same.
@@ -120,7 +137,8 @@ fn a_secret_that_is_changed_by_hand_gets_the_new_key_again() {
         &run.json(),
         &[
             "a credential that keytide did not put there is in GitHub Actions secrets `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of `acme/app`",
-            "write the new key there again: `keytide resume --user ci-deployer --reason TEXT`",
+            "`keytide resume --user ci-deployer --reason TEXT` makes the next run overwrite it with the new key",
+            "to go back to the old key: `keytide rollback --user ci-deployer`",
         ],
     );
     assert_eq!(world.keys()[OLD].1, "Active");
@@ -151,7 +169,7 @@ fn a_journal_that_is_deleted_beside_two_keys_blocks() {
         ],
     );
     // Keytide's own use of the new key is the later one, and makes the key in use no idle one.
-    says(&run.json(), &["keep the one that the application uses", "a use by sts may be keytide's own"]);
+    says(&run.json(), &["find out which key", "keep that one: a use by sts may be keytide's own test"]);
     world.github.control("POST", "close", &json!({"number": 100}));
     delete(&world, &new);
     world.until("proposed");
