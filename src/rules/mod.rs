@@ -144,6 +144,13 @@ mod tests {
     }
 
     #[test]
+    fn urgent_rules_come_before_the_others() {
+        for name in URGENT_RULES {
+            assert!(find_rule(name).is_some() && rank_urgency(name) < rank_urgency("key-age"), "{name}");
+        }
+    }
+
+    #[test]
     fn names_are_unique_kebab_case_and_texts_are_whole_sentences() {
         let mut seen = std::collections::HashSet::new();
         for rule in ALL_RULES {

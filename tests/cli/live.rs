@@ -124,6 +124,25 @@ fn report_first_overlooks_nothing_that_iam_alone_would_see() {
     }
 }
 
+/// GitHub shows ten annotations: a key that others have is among them, whatever its user's name.
+#[test]
+fn an_urgent_finding_is_among_the_first_annotations() {
+    let seed = |i: usize| json!({"name": format!("svc-{i:02}"), "keys": [{"created_at": ago(200)}]});
+    let mut users: Vec<serde_json::Value> = (0..20).map(seed).collect();
+    users.push(
+        json!({"name": "svc-zz", "policies": ["arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV4"]}),
+    );
+    let emulator = Emulator::with(&json!({"account": "123456789012", "users": users}));
+    let run = Keytide::new(&["audit", "--format", "github"])
+        .policy("version: 1\nusers:\n  - match: \"svc-*\"\n")
+        .against(&emulator.url())
+        .run()
+        .exits(1);
+    let errors: Vec<&str> = run.stdout.lines().filter(|line| line.starts_with("::error")).collect();
+    assert_eq!(errors.len(), 10, "{errors:?}");
+    assert!(errors[0].contains("title=keytide quarantined-user::svc-zz"), "{errors:?}");
+}
+
 /// The report is up to four hours old: where its last use would make a finding, IAM is asked before it is one.
 #[test]
 fn what_would_be_a_finding_is_asked_again() {
