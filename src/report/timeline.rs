@@ -1,10 +1,12 @@
 //! The bars of the timeline: one for each active key, for Mermaid and for SVG.
 
+use std::cmp::Reverse;
+
 use super::keys::{age_days, due_day, key_name, oldest_active_days};
 use super::model::{Report, UserLine};
 use super::user_index::UserIndex;
 use crate::iam::AccessKey;
-use crate::rules::{Finding, Severity};
+use crate::rules::{Finding, Severity, rank_urgency};
 
 /// The rules about a user's other credentials: their findings say nothing of its keys.
 const NOT_ABOUT_KEYS: [&str; 2] = ["service-credential-age", "service-credential-count"];
@@ -63,7 +65,7 @@ pub fn key_bars(report: &Report) -> Vec<KeyBar> {
             }
         }
     }
-    bars.sort_by_key(|bar| std::cmp::Reverse((bar.state, bar.days)));
+    bars.sort_by_key(|bar| Reverse((bar.state, bar.days)));
     bars
 }
 
@@ -122,7 +124,7 @@ pub struct UserStanding<'a> {
     pub due: String,
 }
 
-/// Returns the users, the worst first and among equals the oldest key.
+/// Returns the users, the worst first, of them those with an urgent finding, and among equals the oldest key.
 pub fn users_worst_first(report: &Report) -> Vec<UserStanding<'_>> {
     let index = UserIndex::from_report(report);
     let mut users = Vec::new();
@@ -130,7 +132,15 @@ pub fn users_worst_first(report: &Report) -> Vec<UserStanding<'_>> {
         let state = user_state(report, &index, line);
         users.push(UserStanding { line, state, due: due_day(&index, line) });
     }
-    users.sort_by_key(|user| std::cmp::Reverse((user.state, oldest_active_days(report, &user.line.user))));
+    users.sort_by_key(|user| {
+        let about = index.findings_of(&user.line.user.name);
+        let urgency = about.iter().map(|finding| rank_urgency(finding.rule)).min();
+        (
+            Reverse(user.state),
+            urgency.unwrap_or(usize::MAX),
+            Reverse(oldest_active_days(report, &user.line.user)),
+        )
+    });
     users
 }
 

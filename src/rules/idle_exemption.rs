@@ -14,6 +14,8 @@ static META: RuleMeta = RuleMeta {
     remediation: "Remove the exemption.",
 };
 
+const FILE_HELP: &str = "If it is for a finding in a file, which is about no user: write `user: \"*\"`. Else remove the exemption.";
+
 impl Rule for IdleExemption {
     fn rule_meta(&self) -> &'static RuleMeta {
         &META
@@ -42,7 +44,15 @@ impl Rule for IdleExemption {
                 user.text,
                 rules.join(", ")
             );
-            findings.add_finding(&META, exemption.at, message).set_subject(user.text.clone());
+            let is_about_files = rules
+                .iter()
+                .filter_map(|name| findings.find_meta(name))
+                .all(|meta| matches!(meta.required_input, RequiredInput::Files));
+            let finding = findings.add_finding(&META, exemption.at, message);
+            finding.set_subject(user.text.clone());
+            if is_about_files && user.text != "*" {
+                finding.set_help(FILE_HELP.to_owned());
+            }
         }
     }
 }

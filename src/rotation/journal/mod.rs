@@ -123,7 +123,10 @@ impl Journal {
         if *entry.user != *user {
             self.mark_untrusted(format!("an entry belongs to `{}`", entry.user));
         } else if self.last_entry_at.is_some_and(|before| entry.at + MAX_CLOCK_SKEW < before) {
-            self.mark_untrusted("an entry is older than the one before it".to_owned());
+            let commit = commit.get(..10).unwrap_or(commit);
+            self.mark_untrusted(format!(
+                "the entry {commit} is older than one before it: one of them has a wrong time"
+            ));
         } else if let Err(why) = self.apply_event(commit, entry) {
             self.mark_untrusted(why.to_string());
         }
