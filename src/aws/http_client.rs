@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::Limited;
 
-/// The longest reply that is read. The longest that AWS sends is the credential report: less than 4 MB for the 5,000
+/// The longest reply that is read. The longest that AWS sends is the credential report, of a few megabytes for the 5,000
 /// users that an account can have.
 const MAX_REPLY_BYTES: usize = 16 * 1024 * 1024;
 
@@ -63,7 +63,7 @@ impl HttpConnector for BoundedConnector {
     }
 }
 
-/// Refuses a reply that says how long it is; one that does not, ends with an error where it is too long.
+/// Refuses a reply whose header says that it is too long. One that has no such header ends with an error at the limit.
 fn limit_reply(reply: HttpResponse) -> Result<HttpResponse, ConnectorError> {
     let length = reply.headers().get("content-length").and_then(|length| length.parse::<u64>().ok());
     if length.is_some_and(|length| length > MAX_REPLY_BYTES as u64) {

@@ -16,6 +16,7 @@ use super::lost_replies::LostReplies;
 use super::rate_limit::{ChangePace, RateLimit, parse_retry_after};
 use super::reply_body::{describe_causes, read_body};
 use crate::ports::{BackendError, BackendResult, ErrorKind};
+use crate::sanitize::hide_token;
 use crate::system::loopback::is_loopback;
 use crate::system::server_time::{ServerTime, TimeSource};
 
@@ -96,9 +97,6 @@ pub enum ClientError {
     #[error(transparent)]
     Octocrab(#[from] octocrab::Error),
 }
-
-/// The tokens of GitHub have 40 characters and more.
-const MIN_TOKEN_BYTES: usize = 20;
 
 /// A builder of HTTP clients with the name and the time limit of every request.
 pub fn http_builder() -> reqwest::ClientBuilder {
@@ -249,8 +247,6 @@ impl GithubApi {
             Ok(body) => body,
             Err(why) => return RequestOutcome::Lost(why.to_string()),
         };
-        // A proxy's error may repeat the request, and its text is shown. What is no error is data, and stays as it is
-        let body = if (200..300).contains(&status) { body } else { self.hide_token(&body) };
         match self.classify_reply(status, &limit, &body) {
             RequestOutcome::Refused(trouble) => {
                 let advice = error_advice(path, verb.is_change(), &trouble.what);
@@ -260,12 +256,9 @@ impl GithubApi {
         }
     }
 
-    fn hide_token(&self, text: &str) -> String {
-        match self.token.expose_secret() {
-            // No token of GitHub's is so short; the text may have the same word
-            short if short.len() < MIN_TOKEN_BYTES => text.to_owned(),
-            token => text.replace(token, "[token]"),
-        }
+    /// A text of the server without the token: the error of a proxy may quote the request.
+    pub fn hide_token(&self, text: &str) -> String {
+        hide_token(text, self.token.expose_secret())
     }
 
     fn classify_reply(&self, status: u16, limit: &RateLimit, body: &str) -> RequestOutcome {
@@ -287,12 +280,14 @@ impl GithubApi {
                 return RequestOutcome::Limited(limit.wait_time(self.time.current_time().as_second()));
             }
             // A server that fails after it has applied a request answers with 5xx as well.
-            408 | 500..=599 => return RequestOutcome::Lost(error_text(status, value.as_ref())),
+            408 | 500..=599 => {
+                return RequestOutcome::Lost(self.hide_token(&error_text(status, value.as_ref())));
+            }
             404 | 410 => ErrorKind::NotFound,
             409 => ErrorKind::Conflict,
             _ => ErrorKind::Rejected,
         };
-        let what = error_text(status, value.as_ref());
+        let what = self.hide_token(&error_text(status, value.as_ref()));
         RequestOutcome::Refused(GithubError { status: Some(status), outcome, what })
     }
 }

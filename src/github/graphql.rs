@@ -48,8 +48,9 @@ impl GraphqlClient {
         let body = json!({ "query": query, "variables": variables });
         let request = self.api.send_request(HttpMethod::Query(&body), "/graphql", RetryPolicy::Harmless);
         let mut reply = request.await?;
+        let errors = reply["errors"].as_array().into_iter().flatten();
         let errors: Vec<GraphqlError> =
-            reply["errors"].as_array().into_iter().flatten().map(GraphqlError::from_json).collect();
+            errors.map(|error| GraphqlError::from_json(error, &self.api)).collect();
         let data = reply.get_mut("data").map(Value::take).unwrap_or_default();
         if data.is_object() {
             return Ok(GraphqlReply { data, errors });
@@ -65,12 +66,14 @@ impl GraphqlClient {
 }
 
 impl GraphqlError {
-    fn from_json(error: &Value) -> Self {
+    fn from_json(error: &Value, api: &GithubApi) -> Self {
         let message = error["message"].as_str().unwrap_or("no message");
+        let shown: String =
+            message.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(500).collect();
         Self {
             kind: error["type"].as_str().unwrap_or_default().to_owned(),
             path: error["path"].as_array().into_iter().flatten().map(step_text).collect(),
-            message: message.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(500).collect(),
+            message: api.hide_token(&shown),
         }
     }
 }

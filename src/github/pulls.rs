@@ -155,7 +155,7 @@ impl PullRequests for LiveBackend {
         let pulls = self.list_pulls(branch, "all").await?;
         let Some(pull) = pulls.first() else { return Ok(None) };
         let mut found = parse_pull_request(pull)?;
-        if matches!(found.state, PullRequestState::Open { .. }) {
+        if found.is_open() {
             found.state = PullRequestState::Open { conflicting: self.has_conflicts(found.number).await? };
         }
         Ok(Some(found))

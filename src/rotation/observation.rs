@@ -212,6 +212,17 @@ impl Observation {
     pub fn find_key(&self, id: &str) -> Option<&ObservedKey> {
         self.keys.known()?.iter().find(|key| &*key.id == id)
     }
+
+    /// The old key of a rotation, while it is active.
+    pub fn active_old_key<'r>(&self, rotation: &'r OpenRotation) -> Option<&'r KeyId> {
+        rotation.old.as_ref().filter(|old| self.find_key(old).is_some_and(ObservedKey::is_active))
+    }
+}
+
+impl PullRequest {
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, PullRequestState::Open { .. })
+    }
 }
 
 impl DestinationState {

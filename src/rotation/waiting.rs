@@ -3,8 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::journal::OpenRotation;
-use super::observation::{Observation, ObservedKey, PullRequest, PullRequestState, RotationParams};
+use super::observation::{Observation, PullRequest, PullRequestState, RotationParams};
 use super::observed::Observed;
 use super::phase::RotationPhase;
 use super::timing::{MAX_DELETION_WAIT, MAX_WAIT};
@@ -40,6 +39,11 @@ impl RotationWait {
         self.since + self.limit
     }
 
+    /// Whether it has lasted longer than its limit; without a limit from its beginning on.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.limit.is_zero() || now.duration_since(self.since) > self.limit
+    }
+
     /// Whether it is one for the run that deletes a key.
     pub fn is_for_deletion(&self) -> bool {
         self.limit == MAX_DELETION_WAIT
@@ -55,7 +59,7 @@ pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationPara
         RotationPhase::Soaking | RotationPhase::Grace | RotationPhase::Closed | RotationPhase::RollingBack
     );
     // Nothing replaces a leaked key any more: that is reported at once
-    if phase == RotationPhase::Closed && open.compromised && is_old_key_active(seen, open) {
+    if phase == RotationPhase::Closed && open.compromised && seen.active_old_key(open).is_some() {
         return Some(RotationWait { limit: SignedDuration::ZERO, ..RotationWait::since(open.abandoned_at?) });
     }
     // Whichever key goes, from here on only its soak is waited for
@@ -82,7 +86,7 @@ pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationPara
             return Some(RotationWait::after("quiet period", open.abandoned_at? + params.quiet));
         }
         RotationPhase::RollingBack => match known(&seen.revert_pull_request) {
-            Some(revert) if matches!(revert.state, PullRequestState::Open { .. }) => revert.opened,
+            Some(revert) if revert.is_open() => revert.opened,
             _ => open.rollback? + params.quiet,
         },
         RotationPhase::Claimed
@@ -92,10 +96,6 @@ pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationPara
         _ => return None,
     };
     Some(RotationWait::since(since))
-}
-
-fn is_old_key_active(seen: &Observation, open: &OpenRotation) -> bool {
-    open.old.as_ref().and_then(|old| seen.find_key(old)).is_some_and(ObservedKey::is_active)
 }
 
 fn known(pull: &Observed<Option<PullRequest>>) -> Option<&PullRequest> {

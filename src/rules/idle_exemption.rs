@@ -14,7 +14,8 @@ static META: RuleMeta = RuleMeta {
     remediation: "Remove the exemption.",
 };
 
-const FILE_HELP: &str = "If it is for a finding in a file, which is about no user: write `user: \"*\"`. Else remove the exemption.";
+const FILE_HELP: &str =
+    "For a finding in a file that is about no user, write `user: \"*\"`. Else remove the exemption.";
 
 impl Rule for IdleExemption {
     fn rule_meta(&self) -> &'static RuleMeta {

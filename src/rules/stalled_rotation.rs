@@ -69,16 +69,16 @@ fn stall_message(
     if standing.phase.needs_person() {
         return Some(format!("{}: {}", standing.phase, standing.reason));
     }
-    if let Some(wait) = standing.wait {
-        let waited = input.now.duration_since(wait.since);
-        if waited > wait.limit {
-            let waited = format_elapsed(waited);
-            let since = match wait.ended {
-                Some(ended) => format!("the {ended} ended {waited} ago"),
-                None => format!("{} for {waited}", standing.phase),
-            };
-            return Some(format!("{since}: {}", standing.reason));
-        }
+    if let Some(wait) = standing.wait
+        && wait.is_over(input.now)
+    {
+        let waited = format_elapsed(input.now.duration_since(wait.since));
+        let since = match wait.ended {
+            Some(ended) => format!("the {ended} ended {waited} ago"),
+            None if wait.limit.is_zero() => standing.phase.to_string(),
+            None => format!("{} for {waited}", standing.phase),
+        };
+        return Some(format!("{since}: {}", standing.reason));
     }
     let gap = input.now.duration_since(silent_since?);
     Some(format!("no run for {}: {}", format_elapsed(gap), standing.reason))

@@ -2,8 +2,8 @@
 
 use std::process::Child;
 
-/// The most memory of its own that a process may have that keytide starts. Git takes less for the
-/// largest public histories; a tree whose folders name one another takes all there is.
+/// The most memory of its own that a process of keytide may have: for a few folders that name one another Git takes all there
+/// is.
 #[cfg(target_os = "linux")]
 const MAX_CHILD_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 

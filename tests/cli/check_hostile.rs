@@ -369,9 +369,11 @@ fn the_memory_of_git_has_a_limit() {
     world.commit("one");
     let limits = world.root.with_extension("limits");
     let path = std::env::var("PATH").unwrap();
-    // keytide sets the limit when the process runs
-    let script =
-        format!("#!/bin/sh\nsleep 0.3\nulimit -d >> {}\nPATH={path} exec git \"$@\"\n", limits.display());
+    // keytide sets the limit when the process runs already
+    let script = format!(
+        "#!/bin/sh\nfor _ in 1 2 3 4 5 6 7 8 9; do [ \"$(ulimit -d)\" = unlimited ] && sleep 0.5; done\nulimit -d >> {}\nPATH={path} exec git \"$@\"\n",
+        limits.display()
+    );
     world.write("bin/git", script.as_bytes());
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(world.root.join("bin/git"), mode).unwrap();

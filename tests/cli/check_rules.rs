@@ -144,6 +144,21 @@ fn an_id_that_a_reference_covers_is_no_finding_unless_it_is_of_another_account()
 }
 
 #[test]
+fn an_exemption_for_a_user_says_what_a_finding_in_a_file_needs() {
+    let exemption =
+        "exemptions:\n  - { user: ci, rules: [plaintext-key], until: 2999-01-01, reason: a sample }\n";
+    let policy = format!("version: 1\nusers: [{{ name: ci }}]\n{exemption}");
+    let world =
+        World::with(&[(POLICY, &policy), ("leak.env", &format!("AWS_SECRET_ACCESS_KEY={}\n", secret()))]);
+    let json = world.check(&["--format", "json"]).json();
+    let findings = json["findings"].as_array().unwrap();
+    let idle = findings.iter().find(|finding| finding["rule"] == "idle-exemption").unwrap();
+    let help =
+        "For a finding in a file that is about no user, write `user: \"*\"`. Else remove the exemption.";
+    assert_eq!(idle["help"], help);
+}
+
+#[test]
 fn a_reference_that_names_another_key_than_the_last_rotation_is_stale() {
     let world = World::with(&[
         (POLICY, &policy(REFERENCE, "")),

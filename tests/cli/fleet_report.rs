@@ -243,6 +243,31 @@ fn a_user_whose_journal_was_not_read_has_an_advice_of_its_own() {
     assert!(text.contains(&format!("active-key-count: {unread}")), "{text}");
 }
 
+/// A key that others have is not among those that are cut, whatever its user's name.
+#[test]
+fn an_urgent_finding_is_in_every_list() {
+    let many = result(ACCOUNT, AT, |result| {
+        let finding = result["repositories"][0]["findings"][0].clone();
+        let of = |user: String, rule: &str| {
+            let mut finding = finding.clone();
+            finding["rule"] = json!(rule);
+            finding["user"] = json!(user);
+            finding
+        };
+        let mut all: Vec<Value> = (0..60).map(|number| of(format!("app-{number:02}"), "key-age")).collect();
+        all.push(of("zz".to_owned(), "quarantined-user"));
+        result["repositories"][0]["findings"] = json!(all);
+    });
+    let text = merge(&[("1.json", &many)]).run().stdout;
+    let first = text.lines().find(|line| line.contains("error")).unwrap();
+    assert!(first.contains("zz: ") && first.contains("[quarantined-user]"), "{text}");
+    let markdown = merge(&[("1.json", &many)]).arg("--format").arg("markdown").run().stdout;
+    let rows: Vec<&str> = markdown.lines().filter(|line| line.contains("| error |")).collect();
+    assert!(rows[0].contains("quarantined") && rows[0].contains("zz"), "{markdown}");
+    let html = merge(&[("1.json", &many)]).arg("--format").arg("html").run().stdout;
+    assert!(html.find("quarantined-user").unwrap() < html.find("key-age").unwrap(), "{html}");
+}
+
 #[test]
 fn results_are_merged_the_worst_first() {
     let (first, second) = (result(FIRST, AT, good), result(SECOND, AT, |_| ()));

@@ -1,5 +1,6 @@
 //! What moto never does: pages, throttling, refusals, nonsense, silence. The replies have AWS's recorded shapes.
 
+use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -423,6 +424,35 @@ fn a_reply_of_aws_has_an_end() {
     assert!(run.stderr.contains(&format!("sts:GetCallerIdentity failed: {text}")), "{}", run.stderr);
 }
 
+/// The same of a reply that does not say how long it is: it ends at the limit, and not with the memory.
+#[test]
+fn a_reply_of_aws_without_a_length_has_an_end() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let sent = std::sync::Arc::new(AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&sent);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let counted = std::sync::Arc::clone(&counted);
+            std::thread::spawn(move || {
+                let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x1_0000));
+                let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+                let _ = stream.write_all(head.as_bytes());
+                let mut of_one = 0;
+                while stream.write_all(chunk.as_bytes()).is_ok() {
+                    of_one += chunk.len();
+                    counted.fetch_max(of_one, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    let run = Keytide::new(&["audit", "--timeout", "3"]).policy(POLICY).against(&url).run().exits(3);
+    assert!(run.stderr.contains("sts:GetCallerIdentity failed"), "{}", run.stderr);
+    // What was sent and not read is in the buffers of the two sockets
+    let longest = sent.load(Ordering::Relaxed);
+    assert!((16 << 20..32 << 20).contains(&longest), "{longest}");
+}
+
 /// A proxy that refuses a request may repeat it in its error, with the token.
 #[test]
 fn an_error_that_repeats_the_token_does_not_show_it() {
@@ -444,6 +474,15 @@ fn an_error_that_repeats_the_token_does_not_show_it() {
             .exits(3);
         let shown = format!("{}{}", run.stdout, run.stderr);
         assert!(!shown.contains(token), "{status}: {shown}");
-        assert!(status != 400 || shown.contains("Bearer [token]"), "{shown}");
+        assert!(status != 400 || shown.contains("Bearer …"), "{shown}");
     }
+    // GraphQL has its errors in replies that look like a success
+    let body = format!("{{\"errors\":[{{\"message\":\"refused: Bearer {token}\"}}]}}");
+    let server = Server::start(move |_| Reply::Answer(200, body.clone()));
+    let run = Keytide::new(&["fleet", "collect", "--out", "out", "--github-api-url", &server.url()])
+        .file("fleet.yml", "version: 1\norganizations: [acme]\naccounts: [{ id: \"123456789012\" }]\n")
+        .env("GITHUB_TOKEN", token)
+        .run()
+        .exits(3);
+    assert!(run.stderr.contains("Bearer …") && !run.stderr.contains(token), "{}", run.stderr);
 }

@@ -15,7 +15,6 @@ use crate::ports::{
     RotationBranches as _,
 };
 use crate::repository::FileContent;
-use crate::rotation::PullRequestState;
 use crate::rotation::ids::migration_branch_name;
 use crate::rotation::pull_request::{PullRequestText, commit_message};
 use crate::system::worktree::WorkTree;
@@ -43,7 +42,7 @@ pub fn propose_change(
         let pages = RepositoryPages::of(context, &backend)?;
         let branch = migration_branch_name(change.user);
         let found = backend.find_pull_request(&branch).await.map_err(unread_pulls)?;
-        if let Some(pull) = found.filter(|pull| matches!(pull.state, PullRequestState::Open { .. })) {
+        if let Some(pull) = found.filter(|pull| pull.is_open()) {
             let is_same = brings_exactly(&backend, &branch, change.planned).await.map_err(unread_pulls)?;
             return Ok(Proposal { page: pages.pull_request(pull.number), is_new: false, is_same });
         }

@@ -6,7 +6,7 @@ use crate::error::CommandError;
 use crate::live::LiveBackend;
 use crate::notify::text::WorkflowRun;
 use crate::report::keys::format_minute;
-use crate::rotation::{KeyState, Observation, ObservedKey, OpenRotation, PullRequestState, RotationPhase};
+use crate::rotation::{KeyState, Observation, ObservedKey, OpenRotation, RotationPhase};
 
 /// The pages of the repository on GitHub.
 pub struct RepositoryPages {
@@ -56,7 +56,7 @@ pub fn open_pull_request(seen: &Observation, phase: RotationPhase) -> Option<u64
     let forward = Some(&seen.pull_request).filter(|_| phase != RotationPhase::Closed);
     for pull in forward.into_iter().chain([&seen.revert_pull_request]) {
         let Some(Some(pull)) = pull.known() else { continue };
-        if matches!(pull.state, PullRequestState::Open { .. }) {
+        if pull.is_open() {
             newest = newest.max(Some(pull.number));
         }
     }

@@ -10,7 +10,7 @@ use crate::engine::observe::{
 };
 use crate::ports::{Backend, BackendError, BackendResult, CommitId, ErrorKind, FileChanges, StagedFiles};
 use crate::rotation::pull_request::{self, PullRequestData};
-use crate::rotation::{JournalEvent, KeyId, OpenRotation, PullRequestState, Recipients, ids};
+use crate::rotation::{JournalEvent, KeyId, OpenRotation, Recipients, ids};
 
 static NONE: Recipients = Recipients::new();
 
@@ -239,9 +239,7 @@ pub async fn disarm_branch(
     };
     match world.find_pull_request(&branch).await? {
         // Closed after the branch is disarmed: a closed pull request can be opened again and merged
-        Some(pull) if matches!(pull.state, PullRequestState::Open { .. }) => {
-            world.close_pull_request(pull.number).await
-        }
+        Some(pull) if pull.is_open() => world.close_pull_request(pull.number).await,
         _ => Ok(()),
     }
 }

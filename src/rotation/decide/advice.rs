@@ -5,9 +5,7 @@ use super::decision::{Advice, StepDecision};
 use super::situation::{HeldKey, Situation, format_day, format_moment};
 use crate::destinations::kind::describe_removal;
 use crate::destinations::wording::name_destinations;
-use crate::rotation::{
-    KeyId, Observed, ObservedKey, OpenRotation, PullRequestState, RotationPhase, RotationStep,
-};
+use crate::rotation::{KeyId, Observed, OpenRotation, RotationPhase, RotationStep};
 use crate::sentences::begin_sentence;
 
 /// Adds to the texts of a decision what the row that decided does not say. The phase and the step stay.
@@ -57,12 +55,12 @@ fn complete_help(case: &Situation<'_>, decision: &StepDecision) -> Option<Advice
 fn leaked_key_help(case: &Situation<'_>, decision: &StepDecision) -> Option<String> {
     let rotation = case.open_rotation()?;
     let is_forward = rotation.rollback.is_none() && rotation.abandoned_at.is_none();
-    let old = rotation.old.as_ref().filter(|old| is_active(case, old))?;
+    let old = case.seen.active_old_key(rotation)?;
     if !is_leaked(case, rotation) || !is_forward || decision.step != RotationStep::Wait {
         return None;
     }
     let pull = case.seen.pull_request.known().and_then(Option::as_ref);
-    let until = match pull.filter(|pull| matches!(pull.state, PullRequestState::Open { .. })) {
+    let until = match pull.filter(|pull| pull.is_open()) {
         Some(pull) => {
             format!("until pull request #{} is merged and the next run deactivates it", pull.number)
         }
@@ -75,10 +73,6 @@ fn is_leaked(case: &Situation<'_>, rotation: &OpenRotation) -> bool {
     rotation.compromised || case.seen.request.compromised
 }
 
-fn is_active(case: &Situation<'_>, id: &KeyId) -> bool {
-    case.find_key(id).is_some_and(ObservedKey::is_active)
-}
-
 /// A rotation that was to replace a leaked key was given up: until the next one nothing replaces it.
 fn closed_leak_help(case: &Situation<'_>, rotation: &OpenRotation, leaked: &KeyId) -> String {
     let (user, stop) = (&case.seen.user, stop_command(case, leaked));
@@ -87,7 +81,7 @@ fn closed_leak_help(case: &Situation<'_>, rotation: &OpenRotation, leaked: &KeyI
     match unused.filter(|_| case.destination_with_new_key(rotation).is_none()) {
         Some(new) => format!(
             "the leaked key {leaked} stays active: this rotation was given up, and the next one begins when {new} is deleted. {stop}. \
-             To begin the next one at once: `aws iam delete-access-key --user-name {user} --access-key-id {new}`, \
+             If nothing uses {new}, the next one can begin at once: `aws iam delete-access-key --user-name {user} --access-key-id {new}`, \
              then {again}"
         ),
         None => {
@@ -120,7 +114,9 @@ fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDeci
         RotationPhase::RollingBack if rotation.new_key().is_some() => {
             Advice::ask(rolling_back_help(case, rotation, decision))
         }
-        RotationPhase::Closed if is_leaked(case, rotation) && is_active(case, old) => {
+        RotationPhase::Closed
+            if is_leaked(case, rotation) && case.seen.active_old_key(rotation).is_some() =>
+        {
             Advice::ask(closed_leak_help(case, rotation, old))
         }
         RotationPhase::Closed => Advice::nothing_to_do(format_args!(
@@ -179,9 +175,7 @@ fn retirement_help(case: &Situation<'_>, old: &KeyId, back: &str) -> Advice {
 fn rolling_back_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> String {
     let revert = case.seen.revert_pull_request.known().and_then(Option::as_ref);
     match revert {
-        Some(revert) if matches!(revert.state, PullRequestState::Open { .. }) => {
-            "merge it soon; no key is deactivated until then".to_owned()
-        }
+        Some(revert) if revert.is_open() => "merge it soon; no key is deactivated until then".to_owned(),
         revert => {
             let mut destinations = case.destinations_in(rotation, true);
             let opens = revert.is_none() && destinations.any(|(_, holds)| holds == HeldKey::New);

@@ -7,8 +7,7 @@ use super::situation::{Situation, format_moment};
 use crate::rotation::journal::MAX_FAILURES;
 use crate::rotation::timing::{MAX_CLOCK_SKEW, REQUEST_LIFETIME, USAGE_REPORT_LAG};
 use crate::rotation::{
-    DestinationId, KeyId, KeyState, KeyUse, Observed, ObservedKey, OpenRotation, PullRequestState,
-    RotationPhase, RotationStep,
+    DestinationId, KeyId, KeyState, KeyUse, Observed, ObservedKey, OpenRotation, RotationPhase, RotationStep,
 };
 
 /// Stops a user that is held, or whose facts contradict each other.
@@ -84,7 +83,7 @@ fn foreign_content_help(case: &Situation<'_>) -> String {
 
 /// The user of the open rotation was deleted, and another has its name.
 fn user_was_recreated(case: &Situation<'_>, help: &str) -> StepDecision {
-    let open = case.pull_request().filter(|proposal| matches!(proposal.state, PullRequestState::Open { .. }));
+    let open = case.pull_request().filter(|proposal| proposal.is_open());
     let close = open.map_or_else(String::new, |proposal| {
         format!("close pull request #{}, whose key was deleted with the former user; ", proposal.number)
     });
@@ -165,7 +164,7 @@ fn recovery_help(case: &Situation<'_>, id: &KeyId) -> String {
     let rotation = case.open_rotation();
     let old = rotation.and_then(|rotation| rotation.old.as_ref()).filter(|key| case.find_key(key).is_some());
     let new = rotation.and_then(OpenRotation::new_key).filter(|key| case.find_key(key).is_some());
-    let pull = case.pull_request().filter(|proposal| matches!(proposal.state, PullRequestState::Open { .. }));
+    let pull = case.pull_request().filter(|proposal| proposal.is_open());
     match (old, new, pull) {
         (Some(old), None, _) if old != id => {
             format!("go back to {old}, which still exists: {}", case.command("rollback"))

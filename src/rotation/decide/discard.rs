@@ -53,7 +53,7 @@ fn abandon_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId) -
     let why = reason_to_abandon(case, new)?;
     let step = RotationStep::AbandonNewKey { key: new.clone(), why: why.to_owned() };
     let decision = StepDecision::take_step(RotationPhase::Closed, step, why);
-    let open = case.pull_request().filter(|pull| matches!(pull.state, PullRequestState::Open { .. }));
+    let open = case.pull_request().filter(|pull| pull.is_open());
     Some(match open {
         Some(pull) => decision.with_help(format!(
             "do not merge pull request #{}: nothing can sign in with its key; the next run takes the key out of its branch",

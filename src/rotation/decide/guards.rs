@@ -7,7 +7,7 @@ use super::redeployment::ensure_redeployed;
 use super::situation::{HeldKey, NotReady, RetireCheck, RetirementGuard, format_day, format_moment};
 use crate::rotation::journal::StorageKind;
 use crate::rotation::timing::{OWN_TEST_WINDOW, RUN_END_LAG, USAGE_REPORT_LAG};
-use crate::rotation::{BranchTip, KeyId, KeyUse, ObservedKey, PullRequestState, RunState};
+use crate::rotation::{BranchTip, KeyId, KeyUse, ObservedKey, RunState};
 
 /// Before a key is deactivated.
 pub const RETIRE_GUARDS: &[RetirementGuard] = &[
@@ -296,7 +296,7 @@ fn no_branch_restores_key(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     if going.is_old() {
         let reverting = going.situation.seen.revert_pull_request.known_or_reason();
         return match reverting {
-            Ok(Some(revert)) if matches!(revert.state, PullRequestState::Open { .. }) => going
+            Ok(Some(revert)) if revert.is_open() => going
                 .not_ready(format!("pull request #{} would publish {} again", revert.number, going.key.id)),
             Ok(_) => Ok(()),
             Err(why) => going.not_ready(format!("the pull requests could not be read: {why}")),

@@ -89,7 +89,7 @@ fn stop_lost_rollback(case: &Situation<'_>, rotation: &OpenRotation, old: &KeyId
     }
     let why = format!("the old key {old} was deleted before the rollback ended");
     let revert = case.seen.revert_pull_request.known().and_then(Option::as_ref);
-    let close = match revert.filter(|revert| matches!(revert.state, PullRequestState::Open { .. })) {
+    let close = match revert.filter(|revert| revert.is_open()) {
         Some(revert) => format!("close pull request #{}; ", revert.number),
         None => String::new(),
     };

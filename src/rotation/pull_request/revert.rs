@@ -45,7 +45,7 @@ fn render_revert_with_lists(
     body.push_str(&left_by_hand_section(data, files, longest));
     body.push_str(
         "\nMerge this soon: until then files hold the new key, and what reads them uses it, or fails if the new key was deleted or \
-         deactivated by hand. keytide deactivates it once no destination holds it.\n",
+         deactivated by hand. keytide deactivates the new key once no destination holds it.\n",
     );
     body.push_str(&data.run_line());
     PullRequestText {
@@ -91,8 +91,8 @@ fn left_by_hand_section(data: &PullRequestData<'_>, files: &[RevertedFile<'_>], 
     let _ = writeln!(text, "- [ ] {restart}");
     let _ = writeln!(
         text,
-        "- [ ] follow `keytide plan --user {0}` to its end, also where it says `held` before that. When it asks for nothing else: \
-         `keytide resume --user {0} --reason TEXT`, else nothing rotates this user again",
+        "- [ ] do what `keytide plan --user {0}` lists, step by step. The last step is `keytide resume --user {0} --reason TEXT`: \
+         until then nothing rotates this user",
         data.user.replace('`', "")
     );
     text

@@ -69,6 +69,22 @@ fn a_pull_request_whose_key_was_deleted_is_not_to_be_merged() {
     assert!(!world.github.open_pulls().contains(&number));
 }
 
+/// The value of the last pull request is the key that is gone: the audit does not say to restore it.
+#[test]
+fn an_audit_beside_a_deleted_new_key_has_the_advice_of_the_rotation() {
+    let mut world = proposed();
+    world.merge();
+    world.until("grace");
+    delete(&world, &new_key(&world));
+    world.pass(24);
+    world.rotate();
+    let audit = world.keytide(&["audit"]).file(POLICY, world.policy_with("{}")).run().exits(1).json();
+    let findings = audit["findings"].as_array().unwrap();
+    let stale = findings.iter().find(|finding| finding["rule"] == "stale-reference").unwrap();
+    let help = stale["help"].as_str().unwrap();
+    assert!(help.starts_with("A rotation of this key is under way ("), "{help}");
+}
+
 /// In the soak a person encrypts the old key anew. keytide cannot see that it is the old one; the advice leads out all the same.
 #[test]
 fn a_rollback_to_a_file_that_was_encrypted_anew_ends_by_its_advice() {
