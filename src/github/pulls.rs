@@ -206,6 +206,16 @@ impl PullRequests for LiveBackend {
         Ok(())
     }
 
+    async fn comment_on_pull_request(&self, number: u64, text: &str) {
+        let path = self.repository_endpoint(&format!("issues/{number}/comments"));
+        let body = json!({ "body": text });
+        // Sent once: a repetition could notify everyone a second time
+        if let Err(trouble) = self.api.send_request(HttpMethod::Post(&body), &path, RetryPolicy::Never).await
+        {
+            self.remark_failure("comment on", &trouble);
+        }
+    }
+
     async fn list_foreign_changes(
         &self,
         own: &[String],

@@ -202,6 +202,9 @@ pub trait PullRequests {
     /// Opens one, or returns the one that is open already.
     async fn open_pull_request(&self, branch: &str, text: &PullRequestText) -> BackendResult<u64>;
     async fn close_pull_request(&self, number: u64) -> BackendResult<()>;
+    /// Adds a comment, which GitHub sends to its reviewers. The rotation does not depend on it, so a failure is only a
+    /// remark.
+    async fn comment_on_pull_request(&self, number: u64, text: &str);
     /// The open pull requests to the default branch that were updated since a time, without those from `own` branches.
     /// They are listed once in a run, and compared with `head`, the head of the default branch.
     async fn list_foreign_changes(

@@ -347,6 +347,8 @@ impl PullRequests for SimBackend<'_> {
         self.serve_write("pull:close", move |body| body.set_pull(number, PullRequestState::Closed)).await
     }
 
+    async fn comment_on_pull_request(&self, _: u64, _: &str) {}
+
     async fn list_foreign_changes(
         &self,
         _: &[String],

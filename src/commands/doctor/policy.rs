@@ -90,6 +90,9 @@ fn explain_failure(failure: &CommandFailure) -> Check {
     }
 }
 
+/// What to do with a change that the default branch does not have.
+const TO_DEFAULT_BRANCH: &str = "commit, push and merge it: `keytide rotate` follows the default branch";
+
 struct PolicyTexts {
     /// The file of the working folder; `None` if it has none.
     local: Option<Vec<u8>>,
@@ -120,12 +123,12 @@ fn decide_policy(file: &str, texts: &PolicyTexts) -> Check {
         Ok(None) => Check::warn(
             NAME,
             format!("{file} is valid, and the default branch does not have it"),
-            "commit it: `keytide rotate` follows the default branch",
+            TO_DEFAULT_BRANCH,
         ),
         Ok(Some(committed)) if committed != local => Check::warn(
             NAME,
             format!("{file} is valid, and differs from the default branch's"),
-            "commit it: `keytide rotate` follows the default branch",
+            TO_DEFAULT_BRANCH,
         ),
         Ok(Some(_)) => Check::ok(NAME, format!("{file} is valid, and the default branch has the same")),
     }

@@ -10,7 +10,7 @@ use crate::engine::observe::{
 };
 use crate::ports::{Backend, BackendError, BackendResult, CommitId, ErrorKind, FileChanges, StagedFiles};
 use crate::rotation::pull_request::{self, PullRequestData};
-use crate::rotation::{JournalEvent, KeyId, OpenRotation, Recipients, ids};
+use crate::rotation::{JournalEvent, KeyId, Observation, OpenRotation, Recipients, ids};
 
 static NONE: Recipients = Recipients::new();
 
@@ -98,6 +98,19 @@ pub async fn fill_branch(
     // Without the entry below, the next run finds the pull request by its branch and opens no second one
     let pull_request = world.open_pull_request(&branch, &text).await?;
     session.append_event(JournalEvent::Proposed { pull_request }).await
+}
+
+/// Says in a comment that the old key has leaked, where the pull request was opened before that was known: its text lets
+/// reviewers wait.
+pub async fn announce_leak(
+    session: &JournalSession<'_, impl Backend>,
+    seen: &Observation,
+    rotation: &OpenRotation,
+) {
+    let found = seen.pull_request.known().and_then(Option::as_ref);
+    let Some(pull) = found.filter(|pull| pull.is_open()) else { return };
+    let comment = pull_request::render_leak_comment(&pull_request_data(session, rotation));
+    session.backend.comment_on_pull_request(pull.number, &comment).await;
 }
 
 /// Whether an earlier run has committed the stored files.

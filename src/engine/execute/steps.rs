@@ -41,7 +41,11 @@ async fn dispatch_step(
         RotationStep::Deliver { destinations: places } => {
             stores::deliver_payloads(session, open_rotation(seen)?, places).await
         }
-        RotationStep::NoteCompromised => existing_keys::note_compromised(session, open_rotation(seen)?).await,
+        RotationStep::NoteCompromised => {
+            existing_keys::note_compromised(session, open_rotation(seen)?).await?;
+            pull_requests::announce_leak(session, seen, open_rotation(seen)?).await;
+            Ok(())
+        }
         RotationStep::MarkDistributed => session.append_event(JournalEvent::Distributed).await,
         RotationStep::Redeploy { cause } => {
             redeploy::start_workflow(session, open_rotation(seen)?, *cause).await

@@ -14,5 +14,5 @@ mod text;
 pub use data::PullRequestData;
 pub use messages::{DISARM_MESSAGE, commit_message, is_rehearsal, rotation_message};
 pub use revert::{RevertedFile, render_revert};
-pub use rotation::render_rotation;
+pub use rotation::{render_leak_comment, render_rotation};
 pub use text::{MAX_BODY_CHARS, PullRequestText, push_rest, render_to_fit};

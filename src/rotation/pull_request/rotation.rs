@@ -44,6 +44,25 @@ fn render_rotation_with_lists(
     PullRequestText { title, body, ..data.labels_and_reviewers() }
 }
 
+/// The comment on a pull request that was opened before it was known that the old key has leaked.
+pub fn render_leak_comment(data: &PullRequestData<'_>) -> String {
+    let leak =
+        leak_paragraph(&clean(data.user), &data.old.map(|key| clean(&mask_key_id(key))).unwrap_or_default());
+    format!(
+        "{leak} What the description says about waiting no longer holds.\n\nTo go back later: `keytide rollback --user {} \
+         --reactivate-compromised-key`.\n",
+        data.user.replace('`', "")
+    )
+}
+
+/// What a leak asks of the reviewers.
+fn leak_paragraph(user: &str, old: &str) -> String {
+    format!(
+        "**The access key {old} of the IAM user {user} has leaked.** This pull request replaces it. Merge it soon: the old key \
+         stays active, also for anyone who has a copy, until the run after the merge."
+    )
+}
+
 fn way_back_section(data: &PullRequestData<'_>) -> String {
     let until = if data.old.is_some() { "Until the old key is deleted" } else { "Until the key is in use" };
     let flag = if data.compromised { " --reactivate-compromised-key" } else { "" };
@@ -65,10 +84,7 @@ fn introduction(data: &PullRequestData<'_>) -> String {
         );
     };
     if data.compromised {
-        format!(
-            "**The access key {old} of the IAM user {user} has leaked.** This pull request replaces it with {new}. Merge it \
-             soon: the old key stays active, also for anyone who has a copy, until the run after the merge.\n\n"
-        )
+        format!("{} The new key is {new}.\n\n", leak_paragraph(&user, &old))
     } else {
         format!(
             "The access key {old} of the IAM user **{user}** is due for rotation. This pull request replaces it with {new}. \

@@ -101,6 +101,16 @@ fn a_key_that_is_compromised_in_the_middle_does_not_wait_either() {
     let mut world = proposed();
     let run = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
     assert_eq!(rotation_field(&run.json(), "phase"), "proposed", "{}", run.stdout);
+    // Its reviewers have read that nothing breaks if they wait. They are asked once, however often it is said
+    world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
+    let pulls = &world.github.state()["pulls"];
+    assert!(pulls[0]["body"].as_str().unwrap().contains("Nothing breaks if you wait"), "{pulls:#}");
+    let [comment] = &**pulls[0]["comments"].as_array().unwrap() else { panic!("{pulls:#}") };
+    for words in
+        ["has leaked.** This pull request replaces it. Merge it soon", "--reactivate-compromised-key`"]
+    {
+        assert!(comment.as_str().unwrap().contains(words), "{comment}");
+    }
     retires_at_once(&mut world);
     ends_well(&mut world);
 }

@@ -703,6 +703,7 @@ class Github:
             "updated_at": stamp(self.clock.now()),
             "merged_at": None,
             "labels": [],
+            "comments": [],
             "reviewers": [],
             "looked": False,
             "fork": 0,
@@ -879,8 +880,11 @@ class Github:
         return 200, self.shown_issue(issue)
 
     def add_comment(self, query, body, number):
-        issue = self.issue(number)
-        self.ensure_issues()
+        found = [pull for pull in self.pulls if pull["number"] == int(number)]
+        # The comments of a pull request are those of its issue, also where the repository has no issues.
+        issue = found[0] if found else self.issue(number)
+        if not found:
+            self.ensure_issues()
         self.ensure_body_fits(body)
         issue["comments"].append(body["body"])
         issue["updated_at"] = stamp(self.clock.now())
