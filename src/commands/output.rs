@@ -35,9 +35,11 @@ pub fn prepare_report_files(context: &Context<'_>, command: &str) -> Result<(), 
         return Ok(());
     }
     let tree = WorkTree::find_repository(context.environment);
-    for file in &context.common.reports {
+    for (index, file) in context.common.reports.iter().enumerate() {
         let prepared = tree.ensure_writable(&file.path).and_then(|()| files::prepare_replacement(&file.path));
-        if let Err(reason) = prepared {
+        let is_taken = context.common.reports[..index].iter().any(|other| other.path == file.path);
+        let refused = prepared.err().map(|reason| reason.to_string());
+        if let Some(reason) = refused.or(is_taken.then(|| "another report has this file".to_owned())) {
             let message = format!("the report {} cannot be written: {reason}", file.path.display());
             let error = CommandError::invalid(message).with_help("name another file");
             return Err(deliver_failure(context, command, &error.into(), false));

@@ -140,7 +140,10 @@ fn ensure_regular(metadata: &Metadata) -> Result<(), FileError> {
 /// # Errors
 /// The reason.
 pub fn read_plain(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
-    read_open(open_plain(path)?.file, limit)
+    let open = open_plain(path)?;
+    // The buffer has the file's length from the beginning
+    let expected = usize::try_from(open.length).unwrap_or(limit).min(limit);
+    read_open(open.file, limit, expected)
 }
 
 /// As [`read_plain`], but follows links.
@@ -163,7 +166,7 @@ pub fn read_bounded(path: &Path, limit: usize, wait: Duration) -> Result<Vec<u8>
         return Err(FileError::IsFolder);
     }
     let owned = path.to_owned();
-    let read = move || read_open(File::open(owned).map_err(FileError::Io)?, limit);
+    let read = move || read_open(File::open(owned).map_err(FileError::Io)?, limit, 0);
     if metadata.is_file() { read() } else { run_within(wait, read) }
 }
 
@@ -194,8 +197,8 @@ pub fn ensure_bounded(path: &Path, limit: usize) -> Result<(), FileError> {
     if metadata.len() > limit as u64 { Err(FileError::TooLarge { limit }) } else { Ok(()) }
 }
 
-fn read_open(file: File, limit: usize) -> Result<Vec<u8>, FileError> {
-    let mut bytes = Vec::new();
+fn read_open(file: File, limit: usize, expected: usize) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::with_capacity(expected);
     // The length in the metadata is not trusted: a pipe has none, and the file may grow while it is read.
     file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(FileError::Io)?;
     if bytes.len() > limit {

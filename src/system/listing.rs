@@ -56,7 +56,7 @@ impl WorkTree {
             Discovery::Broken(reason) => return self.walk_with_fault("the repository", reason.clone()),
             Discovery::Found(folders) => folders,
         };
-        match self.read_entries(folders) {
+        match self.take_entries(folders) {
             Ok(entries) => self.list_entries(entries),
             Err(reason) => self.walk_with_fault("the Git index", reason.to_string()),
         }
@@ -84,24 +84,25 @@ impl WorkTree {
                         .faults
                         .push((name, "the Git index names a file outside the repository".to_owned()));
                 }
-            } else if entry.is_submodule() {
-                submodules += 1;
-            } else if entry.is_link() {
-                listed.links.push(String::from_utf8_lossy(&entry.path).into_owned());
             } else if entry.is_folder() {
                 listed.left_out += 1;
-            } else if entry.is_file() {
+            } else if entry.is_file() || self.has_become_file(&entry, &mut folders) {
                 let origin = if entry.is_left_out { ItemOrigin::LeftOut } else { ItemOrigin::Tracked };
                 // Git separates folders by `/` on every system, as reports do
                 let shown = String::from_utf8_lossy(&entry.path).into_owned();
-                let path = path_of(entry.path);
-                if path.parent().is_none_or(|parent| folders.contains(parent)) {
-                    listed.items.push(ScanItem { shown, path: self.root.join(path), origin });
+                if folders.contains(folder_of(&entry.path)) {
+                    listed.items.push(ScanItem { shown, path: self.root.join(path_of(entry.path)), origin });
                 } else if origin == ItemOrigin::LeftOut {
                     listed.left_out += 1;
                 } else {
                     listed.absent += 1;
                 }
+            } else if entry.is_submodule() {
+                submodules += 1;
+            } else if entry.is_link() {
+                listed.links.push(String::from_utf8_lossy(&entry.path).into_owned());
+            } else {
+                listed.absent += 1;
             }
         }
         if outside > MAX_NAMED_ENTRIES {
@@ -113,6 +114,12 @@ impl WorkTree {
             listed.remarks.push(format!("{submodules} submodule(s) were not checked: run keytide in each"));
         }
         listed
+    }
+
+    /// Whether an entry for something else, such as a link or a submodule, has a regular file in its place.
+    fn has_become_file(&self, entry: &IndexEntry, folders: &mut RealFolders<'_>) -> bool {
+        let path = self.root.join(path_of(entry.path.clone()));
+        folders.contains(folder_of(&entry.path)) && path.symlink_metadata().is_ok_and(|found| found.is_file())
     }
 
     /// Lists the files in a folder that no `.gitignore` ignores; other repositories in it are left out.
@@ -180,19 +187,25 @@ impl WorkTree {
     }
 }
 
+/// The folder of a path of the index; empty for the root.
+fn folder_of(path: &[u8]) -> &[u8] {
+    memchr::memrchr(b'/', path).map_or(&[], |end| &path[..end])
+}
+
 /// Finds out which folders of a working tree are folders, and not links to other places. Each is looked at once.
 struct RealFolders<'a> {
     root: &'a Path,
-    known: HashMap<PathBuf, bool>,
+    known: HashMap<Vec<u8>, bool>,
     /// The last answer: an index is sorted, so that the files of a folder follow each other.
-    last: Option<(PathBuf, bool)>,
+    last: Option<(Vec<u8>, bool)>,
 }
 
 impl RealFolders<'_> {
-    /// Whether a path below the root, and each one above it, is a folder.
-    fn contains(&mut self, folder: &Path) -> bool {
+    /// Whether a path of the index below the root, and each one above it, is a folder.
+    fn contains(&mut self, folder: &[u8]) -> bool {
         match &self.last {
-            Some((last, is_real)) if last.as_os_str() == folder.as_os_str() => *is_real,
+            _ if folder.is_empty() => true,
+            Some((last, is_real)) if last == folder => *is_real,
             _ => {
                 let is_real = self.look_up(folder);
                 self.last = Some((folder.to_owned(), is_real));
@@ -201,17 +214,20 @@ impl RealFolders<'_> {
         }
     }
 
-    fn look_up(&mut self, folder: &Path) -> bool {
+    fn look_up(&mut self, folder: &[u8]) -> bool {
         if let Some(is_real) = self.known.get(folder) {
             return *is_real;
         }
-        let mut step = PathBuf::new();
-        for part in folder.components() {
-            step.push(part);
-            let is_real = self.known.get(&step).copied().unwrap_or_else(|| {
-                let metadata = self.root.join(&step).symlink_metadata();
+        let above = folder_of(folder);
+        // Most often only the last one is new
+        let known = if self.known.get(above) == Some(&true) { above.len() + 1 } else { 0 };
+        let ends = memchr::memchr_iter(b'/', &folder[known..]).map(|end| known + end).chain([folder.len()]);
+        for end in ends {
+            let step = &folder[..end];
+            let is_real = self.known.get(step).copied().unwrap_or_else(|| {
+                let metadata = self.root.join(path_of(step.to_owned())).symlink_metadata();
                 let is_real = metadata.is_ok_and(|metadata| metadata.is_dir());
-                self.known.insert(step.clone(), is_real);
+                self.known.insert(step.to_owned(), is_real);
                 is_real
             });
             // What is below is not remembered: a forged index can name more folders than fit into memory.

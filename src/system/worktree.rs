@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::environment::ProcessEnvironment;
 use super::files::{self, FileError};
@@ -29,6 +29,8 @@ pub struct WorkTree {
     program: GitProgram,
     /// The entries that a sparse checkout leaves out, once they were looked for.
     left_out: OnceLock<Vec<IndexEntry>>,
+    /// All entries, from the search for these until the files are listed: an index takes a while to read.
+    entries: Mutex<Option<Vec<IndexEntry>>>,
     /// A pipe or a device that Git would wait for, once it was looked for.
     blocking: OnceLock<Option<PathBuf>>,
 }
@@ -56,7 +58,8 @@ impl WorkTree {
         let here = std::env::current_dir().unwrap_or_default();
         let Location { root, discovery, program } = git_folder::find_location(environment, &here);
         let root = if root == here { PathBuf::new() } else { root };
-        Self { root, discovery, program, left_out: OnceLock::new(), blocking: OnceLock::new() }
+        let (left_out, blocking) = (OnceLock::new(), OnceLock::new());
+        Self { root, discovery, program, left_out, entries: Mutex::default(), blocking }
     }
 
     fn folders(&self) -> Option<&GitFolders> {
@@ -78,8 +81,14 @@ impl WorkTree {
         self.folders().map_or("", |folders| &folders.config)
     }
 
+    /// The entries of the index, which are read once more only if they were taken before.
+    pub(super) fn take_entries(&self, folders: &GitFolders) -> Result<Vec<IndexEntry>, IndexError> {
+        let known = self.entries.lock().unwrap_or_else(PoisonError::into_inner).take();
+        known.map_or_else(|| self.read_entries(folders), Ok)
+    }
+
     /// Reads the index, with the Git program where the index has a form that only Git knows.
-    pub(super) fn read_entries(&self, folders: &GitFolders) -> Result<Vec<IndexEntry>, IndexError> {
+    fn read_entries(&self, folders: &GitFolders) -> Result<Vec<IndexEntry>, IndexError> {
         match self.parse_index_file(folders) {
             Err(IndexError::Invalid(reason @ InvalidIndex::Unsupported)) => {
                 let listed = self
@@ -155,9 +164,12 @@ impl WorkTree {
     fn is_left_out(&self, path: &Path) -> bool {
         let Some(folders) = self.folders() else { return false };
         let entries = self.left_out.get_or_init(|| {
-            let mut entries = self.read_entries(folders).unwrap_or_default();
-            entries.retain(|entry| entry.is_left_out || entry.is_folder());
-            entries
+            // The list of the files reports why an index cannot be read
+            let Ok(entries) = self.read_entries(folders) else { return Vec::new() };
+            let left_out =
+                entries.iter().filter(|entry| entry.is_left_out || entry.is_folder()).cloned().collect();
+            *self.entries.lock().unwrap_or_else(PoisonError::into_inner) = Some(entries);
+            left_out
         });
         let path = display_path(path);
         let path = path.as_bytes();

@@ -159,6 +159,35 @@ fn a_file_that_has_become_a_link_is_not_followed() {
     assert!(run.stdout.contains("1 tracked file(s) are not in the working tree"), "{}", run.stdout);
 }
 
+/// A link or a submodule that is a file now is read as one: what Git's index says of it is of the past.
+#[cfg(unix)]
+#[test]
+fn a_file_in_place_of_something_else_is_read() {
+    let world = World::with(&[("a.txt", "x\n")]);
+    std::os::unix::fs::symlink("a.txt", world.root.join("link")).unwrap();
+    world.git(&["add", "-A"]);
+    world.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{},module", "1".repeat(40))]);
+    for name in ["link", "module"] {
+        let _ = std::fs::remove_file(world.root.join(name));
+        world.write(name, leak().as_bytes());
+        let run = world.keytide_in(".", &["check"], &[]);
+        assert_eq!(run.code, 1, "{name}: {}", run.stdout);
+        std::fs::remove_file(world.root.join(name)).unwrap();
+    }
+}
+
+#[test]
+fn two_reports_have_two_files() {
+    let world = World::with(&[("a.txt", "x\n")]);
+    let run = world.keytide_in(".", &["check", "--report", "json=r", "--report", "html=r"], &[]);
+    assert_eq!(run.code, 2, "{}", run.stdout);
+    assert!(
+        run.stderr.contains("the report r cannot be written: another report has this file"),
+        "{}",
+        run.stderr
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn nothing_is_written_through_a_link_of_the_repository() {
