@@ -251,7 +251,25 @@ async fn load_from(source: &SharedCredentialsProvider) -> provider::Result {
     // Before the first request, and not as a part of it: each attempt of a request has a time limit, so that a slow
     // program would be started again and again.
     let loaded = tokio::time::timeout(LOAD_TIMEOUT, source.provide_credentials()).await;
-    loaded.unwrap_or(Err(CredentialsError::provider_timed_out(LOAD_TIMEOUT)))
+    loaded.unwrap_or(Err(CredentialsError::provider_timed_out(LOAD_TIMEOUT))).and_then(ensure_printable)
+}
+
+/// Credentials that no header can hold: the SDK, which signs with them, would panic.
+#[derive(Debug, thiserror::Error)]
+#[error("the {0} has a blank, a line break or another character that none can have: set it without")]
+struct UnusableCredentials(&'static str);
+
+fn ensure_printable(loaded: Credentials) -> provider::Result {
+    let parts = [
+        ("access key ID", loaded.access_key_id()),
+        ("secret access key", loaded.secret_access_key()),
+        ("session token", loaded.session_token().unwrap_or_default()),
+    ];
+    let unusable = parts.into_iter().find(|(_, text)| !text.bytes().all(|byte| byte.is_ascii_graphic()));
+    if let Some((what, _)) = unusable {
+        return Err(CredentialsError::invalid_configuration(UnusableCredentials(what)));
+    }
+    Ok(loaded)
 }
 
 fn with_held(config: SdkConfig, source: SharedCredentialsProvider, loaded: Credentials) -> SdkConfig {
@@ -273,7 +291,7 @@ impl HeldCredentials {
         if is_fresh(&held) {
             return Ok(held);
         }
-        let next = self.source.provide_credentials().await?;
+        let next = ensure_printable(self.source.provide_credentials().await?)?;
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = next.clone();
         Ok(next)
     }

@@ -55,6 +55,25 @@ fn without_users(url: &str) -> Keytide {
     Keytide::new(&["audit", "--endpoint-url", url, "--fail-on", "never"]).policy(POLICY)
 }
 
+/// A value that was pasted with a line break would be signed with, in a header.
+#[test]
+fn a_key_with_a_line_break_is_refused() {
+    for (name, what) in [
+        ("AWS_ACCESS_KEY_ID", "access key ID"),
+        ("AWS_SECRET_ACCESS_KEY", "secret access key"),
+        ("AWS_SESSION_TOKEN", "session token"),
+    ] {
+        let mut run = audit();
+        for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+            run = run.env(variable, if variable == name { "one\ntwo" } else { "one" });
+        }
+        let run = run.run().exits(3);
+        let sentence =
+            format!("the AWS credentials could not be loaded: the {what} has a blank, a line break");
+        assert!(run.stderr.contains(&sentence), "{name}: {}", run.stderr);
+    }
+}
+
 #[test]
 fn without_credentials_the_place_decides_what_to_do() {
     let none = "no AWS credentials were found";

@@ -1,6 +1,6 @@
 //! What moto never does: pages, throttling, refusals, nonsense, silence. The replies have AWS's recorded shapes.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -435,6 +435,9 @@ fn a_reply_of_aws_without_a_length_has_an_end() {
         for mut stream in listener.incoming().flatten() {
             let counted = std::sync::Arc::clone(&counted);
             std::thread::spawn(move || {
+                // A reply before the request is another fault
+                let mut request = BufReader::new(stream.try_clone().unwrap()).lines();
+                while request.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
                 let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x1_0000));
                 let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
                 let _ = stream.write_all(head.as_bytes());
@@ -446,7 +449,7 @@ fn a_reply_of_aws_without_a_length_has_an_end() {
             });
         }
     });
-    let run = Keytide::new(&["audit", "--timeout", "3"]).policy(POLICY).against(&url).run().exits(3);
+    let run = Keytide::new(&["audit", "--timeout", "60"]).policy(POLICY).against(&url).run().exits(3);
     assert!(run.stderr.contains("sts:GetCallerIdentity failed"), "{}", run.stderr);
     // What was sent and not read is in the buffers of the two sockets
     let longest = sent.load(Ordering::Relaxed);
