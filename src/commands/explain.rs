@@ -37,7 +37,12 @@ fn explain_name(name: &str, style: TextStyle) -> Result<String, CommandError> {
 fn unknown_name(name: &str) -> CommandError {
     let mut names: Vec<&str> = rules::ALL_RULES.iter().map(|rule| rule.rule_meta().name).collect();
     names.extend(RotationPhase::ALL.map(RotationPhase::name));
-    let nearest = quote_names(&nearest_names(name, &names, SUGGESTED));
+    // What begins with it is more likely meant than what is spelled alike
+    let (mut nearest, others): (Vec<&str>, Vec<&str>) =
+        names.into_iter().partition(|known| !name.is_empty() && known.starts_with(name));
+    nearest.extend(nearest_names(name, &others, SUGGESTED));
+    nearest.truncate(SUGGESTED);
+    let nearest = quote_names(&nearest);
     CommandError::invalid(format!("no rule or phase is named `{name}`")).with_help(format!(
         "the nearest names are {nearest}; `keytide explain` lists all rules, and docs/runbook.md all phases"
     ))

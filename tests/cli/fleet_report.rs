@@ -60,6 +60,15 @@ fn what_a_result_says_of_itself_is_compared_with_its_faults() {
     std::os::unix::fs::symlink("../elsewhere.json", run.path("results/1.json")).unwrap();
     let run = run.run().exits(3);
     assert!(run.stdout.contains("it is not a regular file"), "{}", run.stdout);
+
+    // Nor a link of another name, which may be to a folder of results
+    let good = result(ACCOUNT, "2026-11-01T00:00:00Z", |_| {});
+    let run = Keytide::new(&["fleet", "report", "results"])
+        .file("results/1.json", &good)
+        .file("more/2.json", &faulty);
+    std::os::unix::fs::symlink("../more", run.path("results/more")).unwrap();
+    let run = run.run().exits(3);
+    assert!(run.stdout.contains("results/more: it is not a regular file"), "{}", run.stdout);
 }
 
 /// A collection of repositories with policy files for the account.

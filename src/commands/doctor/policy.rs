@@ -123,7 +123,7 @@ fn decide_policy(file: &str, texts: &PolicyTexts) -> Check {
         Ok(None) => Check::warn(
             NAME,
             format!("{file} is valid, and the default branch does not have it"),
-            TO_DEFAULT_BRANCH,
+            "commit, push and merge it: until then `keytide rotate` refuses to run",
         ),
         Ok(Some(committed)) if committed != local => Check::warn(
             NAME,

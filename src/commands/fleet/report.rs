@@ -63,7 +63,8 @@ fn add_folder(merger: &mut FleetMerger, folder: &Path) {
     };
     let is_json =
         |path: &Path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-    let results: Vec<_> = found.iter().filter(|(path, _)| is_json(path)).collect();
+    // Whatever its name is, a link may be to results
+    let results: Vec<_> = found.iter().filter(|(path, is_regular)| is_json(path) || !is_regular).collect();
     if results.is_empty() {
         merger.add_unreadable(&shown(folder), "the folder contains no result (*.json)");
     }

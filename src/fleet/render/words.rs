@@ -144,11 +144,15 @@ pub fn count_rules(report: &FleetReport) -> Vec<RuleCount<'_>> {
     counts
 }
 
-/// What to do about all such findings of the rule: the own help of a finding about a user names its key. Where a rotation may
+/// What to do about all such findings of the rule: the own help of a finding about a user names its key, that of one in a policy
+/// file its word. Where a rotation may
 /// be under way the advice of the rule would break it. A rule of another version is not known here.
 pub fn shared_help(finding: &FleetFinding) -> &str {
     match find_rule(&finding.rule) {
-        Some(rule) if finding.user.is_some() && finding.help != UNREAD_JOURNAL => {
+        Some(rule)
+            if (finding.user.is_some() || finding.rule == "invalid-policy")
+                && finding.help != UNREAD_JOURNAL =>
+        {
             rule.rule_meta().remediation
         }
         _ => &finding.help,

@@ -104,7 +104,7 @@ static WARNINGS: [Step; 2] = [
         run: |world| doctor(world).file(POLICY, WITHOUT_ACCOUNT),
         exit: 0,
         states: &[
-            ("policy-file", "warn", "differs from the default branch's → commit it"),
+            ("policy-file", "warn", "differs from the default branch's → commit, push and merge it"),
             ("pull-requests", "warn", "GITHUB_TOKEN may not open pull requests → allow it under Settings"),
             (
                 "delete-environment",
