@@ -173,17 +173,19 @@ pub struct AllowedUse {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotationPatch {
-    /// The age at which the rotation of a key starts.
+    /// The age at which the rotation of a key starts. The default is `75d`, or the age at which audits begin to warn.
     pub start_at: Option<PolicyDuration>,
-    /// How long both keys stay active after all destinations have the new one.
+    /// How long both keys stay active after all destinations have the new one. The default is `7d`. Where a destination is
+    /// a GitHub secret it is at least `30d`, for as long as a run may wait with the old key, unless the user's own entry
+    /// sets it.
     pub grace: Option<PolicyDuration>,
-    /// How long the old key must be unused before it is deactivated; at least `24h`.
+    /// How long the old key must be unused before it is deactivated; at least `24h`. The default is `3d`.
     pub quiet: Option<LongDuration>,
-    /// How long the old key stays inactive before it is deleted; at least `24h`.
+    /// How long the old key stays inactive before it is deleted; at least `24h`. The default is `14d`.
     pub soak: Option<LongDuration>,
     /// Whether to describe the key in a tag of the user, which the AWS console shows.
     pub describe_keys: Option<bool>,
-    /// Whether AWS must have recorded a use of the new key before the old one is deactivated.
+    /// Whether AWS must have recorded a use of the new key before the old one is deactivated. The default is `true`.
     pub require_use: Option<bool>,
     /// A workflow that must succeed after the merge and again after the deactivation.
     pub validate: Option<ValidationWorkflow>,

@@ -1,5 +1,6 @@
 //! The table of the protocol, a test a row: a story, what is seen, one thing changed.
 
+use keytide::rotation::inactive_keys::InactiveKeys;
 use keytide::rotation::{
     JournalEvent, KeyState, Observation, Observed, ObservedKey, OwnerTag, PullRequestState, RotationPhase,
     RotationStep, StepDecision, StorageKind, decide,
@@ -90,6 +91,29 @@ fn held_until_a_person_resumes() {
 fn drifted_when_a_referenced_key_is_inactive() {
     let seen = seen(&proposed(), OLD, vec![inactive(OLD), active(NEW)]);
     assert_eq!(step(&seen), (RotationPhase::Drifted, RotationStep::Activate { key: OLD.into() }));
+}
+
+#[test]
+fn a_key_that_someone_else_deactivated_is_not_activated() {
+    let mut seen = merged(&distributed(), vec![active(OLD), inactive(NEW)]);
+    assert_eq!(step(&seen), (RotationPhase::Drifted, RotationStep::Activate { key: NEW.into() }));
+    seen.inactive_keys = Observed::Known(InactiveKeys::default());
+    assert_eq!(step(&seen), (RotationPhase::Blocked, RotationStep::Wait));
+    // A rollback takes it back
+    seen.request.rollback = true;
+    assert!(matches!(step(&seen), (RotationPhase::RollingBack, RotationStep::BeginRollback { .. })));
+    // The old key is the only other one, and no rollback could go back to it
+    let mut alone = merged(&distributed(), vec![inactive(NEW)]);
+    (alone.inactive_keys, alone.request.rollback) = (Observed::Known(InactiveKeys::default()), true);
+    assert_eq!(step(&alone), (RotationPhase::Blocked, RotationStep::Wait));
+}
+
+#[test]
+fn an_entry_of_the_future_is_named_at_once() {
+    let story = distributed().then(-days(400), JournalEvent::Heartbeat);
+    let decision = decide(&merged(&story, vec![active(OLD), active(NEW)]), &rules());
+    assert_eq!(decision.phase, RotationPhase::Quarantined);
+    assert!(decision.why.contains("which is still to come"), "{}", decision.why);
 }
 
 #[test]
@@ -238,6 +262,8 @@ fn merged_delivers_an_active_key_only() {
     let mut idle = merged(&story, vec![active(OLD), inactive(NEW)]);
     idle.destinations[0].fingerprint = Observed::Known(Some(marker(&store(), OLD)));
     assert_eq!(step(&idle), (RotationPhase::Merged, RotationStep::Activate { key: NEW.into() }));
+    idle.inactive_keys = Observed::Known(InactiveKeys::default());
+    assert_eq!(step(&idle), (RotationPhase::Blocked, RotationStep::Wait));
 }
 
 #[test]
@@ -297,6 +323,19 @@ fn grace_waits_for_a_use_of_the_new_key_that_is_not_keytides() {
         step(&merged(&distributed(), vec![active(OLD), proved])),
         (RotationPhase::Grace, RotationStep::Wait)
     );
+}
+
+#[test]
+fn grace_stops_where_the_old_key_is_back() {
+    let story = Story::new("store", Some(StorageKind::Versioned)).intent(days(40), false).staged(days(39));
+    let story = story.proposed(days(39)).delivered(days(20)).then(days(20), JournalEvent::Distributed);
+    let mut seen = merged(&story, vec![active(OLD), active(NEW)]);
+    assert_eq!(phase(&seen), RotationPhase::Grace);
+    seen.destinations[1].fingerprint = Observed::Known(Some(marker(&store(), OLD)));
+    let decision = decide(&seen, &rules());
+    assert_eq!((decision.phase, &decision.step), (RotationPhase::Blocked, &RotationStep::Wait));
+    let help = decision.help.unwrap().text;
+    assert!(help.contains("keytide resume") && help.contains("keytide rollback"), "{help}");
 }
 
 #[test]

@@ -246,6 +246,11 @@ pub fn seen(story: &Story, holds: &str, keys: Vec<ObservedKey>) -> Observation {
     let mut story = story.clone();
     story.events.push((minutes(0), US, JournalEvent::Claim { until: now() + minutes(30) }));
     let listed: BTreeSet<KeyId> = keys.iter().map(|key| key.id.clone()).collect();
+    // In these stories only keytide deactivates keys
+    let mut inactive = InactiveKeys::default();
+    for key in keys.iter().filter(|key| key.is_inactive()) {
+        inactive.record_deactivation(&key.id, false, now());
+    }
     let facts = |(place, kind): &(DestinationId, StorageKind)| DestinationState {
         id: place.clone(),
         kind: *kind,
@@ -268,7 +273,7 @@ pub fn seen(story: &Story, holds: &str, keys: Vec<ObservedKey>) -> Observation {
         preflight: Observed::Known(Ok(())),
         user_id: Observed::Known(Some("AID".into())),
         owner: Observed::Known(OwnerTag::ThisRepository),
-        inactive_keys: Observed::Known(InactiveKeys::default()),
+        inactive_keys: Observed::Known(inactive),
         keys: Observed::Known(keys),
         request: RotationRequest::default(),
     }

@@ -85,8 +85,9 @@ fn run_fault(user_run: &UserRun) -> Option<ReadFault> {
         ),
         UserOutcome::Finished(ran) => match &ran.error {
             Some(error) => {
-                let step = ran.steps_taken.last().map_or(READING_ROTATION, |decision| decision.step.name());
-                (step, error.message.clone())
+                let step = ran.steps_taken.last().map(|decision| decision.step.name());
+                let asked = Some("rollback").filter(|_| ran.observation.request.rollback);
+                (step.or(asked).unwrap_or(READING_ROTATION), error.message.clone())
             }
             None if ran.last_decision.phase == RotationPhase::Unknown => {
                 (READING_ROTATION, ran.last_decision.why.clone())

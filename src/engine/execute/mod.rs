@@ -20,7 +20,9 @@ pub use session::JournalSession;
 use crate::engine::observe::{UserRotation, observe_user};
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind};
 use crate::rotation::decide::Situation;
-use crate::rotation::{JournalEvent, Observation, RotationPhase, RotationStep, StepDecision, decide};
+use crate::rotation::{
+    JournalEvent, Observation, RotationPhase, RotationRequest, RotationStep, StepDecision, decide,
+};
 
 /// The limit of observations in one run. A forward rotation needs fewer; it only guards against an endless loop.
 const ROUNDS: usize = 12;
@@ -102,9 +104,12 @@ pub async fn run_user(
     }
     // After a failure as well, so that the next run need not wait until the claim expires
     session.release_claim(&seen).await;
-    if taken.is_empty() {
+    if taken.is_empty()
+        && let Some(ignored) = find_ignored_request(&seen)
+    {
         // A person must not take a run that did nothing of what was asked for a success
-        failure = failure.or_else(|| find_ignored_request(&seen));
+        last = decide_without_request(&seen, task);
+        failure = failure.or(Some(ignored));
     }
     RunOutcome { steps_taken: taken, last_decision: last, observation: seen, error: failure }
 }
@@ -121,6 +126,18 @@ fn find_ignored_request(seen: &Observation) -> Option<BackendError> {
         claim.run, seen.user, claim.until
     );
     Some(BackendError::new(ErrorKind::NotApplied, what))
+}
+
+/// The state of a user as it is, where another run keeps this one from what was asked.
+fn decide_without_request(seen: &Observation, task: &UserRotation) -> StepDecision {
+    let as_it_is = Observation { request: RotationRequest::default(), ..seen.clone() };
+    let again = match seen.request.rollback {
+        true => format!("keytide rollback --user {}", seen.user),
+        false => format!("keytide rotate --user {} --compromised", seen.user),
+    };
+    let help =
+        format!("what was asked was not begun, and no later run does it by itself: run `{again}` again");
+    decide(&as_it_is, &task.params).with_help(help)
 }
 
 impl Default for ChangeBudget {

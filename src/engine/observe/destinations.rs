@@ -95,7 +95,11 @@ pub async fn read_file_fingerprint(
     match inspection.credential_sha256 {
         Some(digest) => Ok(Some(digest.into())),
         None => {
-            let why = inspection.problems.first().map_or("it holds nothing", |problem| &problem.message);
+            let why = match inspection.problems.first() {
+                // A rule of `check` has the line and what to do about each problem
+                Some(problem) => format!("{}; what to do: `keytide check`", problem.message),
+                None => "it holds nothing".to_owned(),
+            };
             Err(BackendError::new(ErrorKind::Rejected, format!("`{path}`: {why}")))
         }
     }

@@ -24,13 +24,15 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
             "if a newer version of keytide wrote it, upgrade to that; if not, someone else wrote it: docs/runbook.md, \"The journal was changed\"",
         ));
     }
-    if let Some(fault) = &journal.fault {
+    let future = journal.find_future_entry(case.now);
+    if let Some(fault) = future.as_ref().or(journal.fault.as_ref()) {
         let back = if case.seen.request.rollback { "; this run begins no rollback" } else { "" };
         let why = format!("the journal is broken: {fault}{back}");
         let help = match journal.has_foreign_content {
             true => foreign_content_help(case),
             false => format!(
-                "{help}; if it is still broken then, move it back to before the wrong entry: docs/runbook.md, \"The journal was changed\""
+                "move the journal back to before the wrong entry: docs/runbook.md, \"The journal was changed\". Only if no one finds that entry: {}, which ends the rotation and leaves its keys to you",
+                case.command("resume")
             ),
         };
         return Some(StepDecision::wait(RotationPhase::Quarantined, why).with_help(help));
@@ -101,6 +103,12 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
             Some(key) if key.is_inactive() && case.must_stay_out(id) => {
                 return Some(block_compromised_reference(case, &place.id, id));
             }
+            // The rollback that was asked for or has begun takes it back
+            Some(key) if key.is_inactive() && case.was_deactivated_by_hand(id) && is_taken_back(case, id) => {
+            }
+            Some(key) if key.is_inactive() && case.was_deactivated_by_hand(id) => {
+                return Some(block_deactivated_reference(case, &place.id, id));
+            }
             Some(key) if key.is_inactive() => {
                 // A deletion that was sent cannot be cancelled; it could delete the key after its re-activation
                 if let Some(wait) = case.wait_for_pending_changes(id, RotationPhase::Drifted) {
@@ -128,7 +136,7 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
     }
     let decision = StepDecision::wait(
         RotationPhase::Quarantined,
-        format!("{id}, which no longer exists, is in `{}`", place.id),
+        format!("{id}, which no longer exists, is in `{}`: what reads it there fails", place.id),
     );
     Some(decision.with_help(recovery_help(case, id)))
 }
@@ -148,7 +156,13 @@ fn block_compromised_reference(case: &Situation<'_>, place: &DestinationId, id: 
     ))
 }
 
-/// Whether a rollback is already replacing the deleted new key by the old one in the destinations.
+/// A destination holds a key that a person deactivated, who may have had a reason.
+fn block_deactivated_reference(case: &Situation<'_>, place: &DestinationId, id: &KeyId) -> StepDecision {
+    let why = format!("{id} is in `{place}`, and someone deactivated it: what reads it there fails");
+    StepDecision::wait(RotationPhase::Blocked, why).with_help(case.activate_by_hand(id))
+}
+
+/// Whether a rollback is already replacing the new key, which was deleted or deactivated, by the old one in the destinations.
 fn is_taken_back(case: &Situation<'_>, id: &KeyId) -> bool {
     let is_asked = case.seen.request.rollback;
     case.open_rotation().is_some_and(|rotation| {

@@ -77,7 +77,11 @@ fn stuck_rollback_steps(case: &Situation<'_>, rotation: &OpenRotation, new: &Key
         return steps;
     }
     if !names.is_empty() {
-        steps.push(format!("write {old} to {}: keytide cannot read what is there", names.join(" and ")));
+        // Before the step that leaves nothing else: what was written there may be another value
+        steps.push(format!(
+            "write {old} to {}, which keytide cannot read, and see that what reads it works",
+            names.join(" and ")
+        ));
     }
     steps.extend(case.find_key(new).map(|_| delete(new)));
     steps.push(resume.clone());

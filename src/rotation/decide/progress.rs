@@ -2,7 +2,7 @@
 
 use super::decision::StepDecision;
 use super::first_key;
-use super::retirement::retire_key;
+use super::retirement::{restore_new_key_help, retire_key};
 use super::situation::{HeldKey, Situation};
 use super::start::create_key_or_wait;
 use crate::rotation::journal::{OpenRotation, StorageKind};
@@ -235,6 +235,10 @@ fn check_key_usable(case: &Situation<'_>, new: &KeyId) -> Option<StepDecision> {
     if key.is_active() {
         return None;
     }
+    if case.was_deactivated_by_hand(new) {
+        let why = format!("someone deactivated the new key {new}, and the stores are to get it");
+        return Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(case.activate_by_hand(new)));
+    }
     let step = RotationStep::Activate { key: new.clone() };
     let why = format!("the new key {new} is inactive; it must be active before a store holds it");
     Some(StepDecision::take_step(RotationPhase::Merged, step, why))
@@ -298,7 +302,30 @@ pub fn await_retirement(case: &Situation<'_>) -> Option<StepDecision> {
     if !case.find_key(old)?.is_active() {
         return None;
     }
+    if let Some(decision) = hold_returned_key(case, rotation, old) {
+        return Some(decision);
+    }
     Some(retire_key(case, (RotationPhase::Grace, RotationPhase::Soaking), rotation, old))
+}
+
+/// A destination that held the new key has the old one again, or nothing: a person decides which of the two is meant.
+fn hold_returned_key(case: &Situation<'_>, rotation: &OpenRotation, old: &KeyId) -> Option<StepDecision> {
+    // Right after the delivery an old answer is more likely
+    if case.time_since(rotation.distributed?) < MERGE_LAG {
+        return None;
+    }
+    let has_returned = |held: HeldKey| matches!(held, HeldKey::Old | HeldKey::Nothing);
+    let mut places = case.destinations_in(rotation, true).chain(case.destinations_in(rotation, false));
+    let (frozen, held) = places.find(|(_, held)| has_returned(*held))?;
+    let what = if held == HeldKey::Old { format!("old key {old} is") } else { "nothing is".to_owned() };
+    let why = format!(
+        "{what} in `{}`, though the journal says that every destination holds the new key",
+        frozen.destination
+    );
+    Some(
+        StepDecision::wait(RotationPhase::Blocked, why)
+            .with_help(restore_new_key_help(case, rotation, frozen)),
+    )
 }
 
 /// The old key is inactive or deleted.

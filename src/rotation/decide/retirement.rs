@@ -157,16 +157,28 @@ pub fn hold_foreign_key(
             Some(old) => restore_by_hand(case, frozen, old, rotation.new_key()),
             None => "restore what was there before, or remove the credential".to_owned(),
         },
-        StorageKind::File => {
-            format!("restore the credential of the pull request in the file, or {}", case.command("rollback"))
-        }
-        _ => format!(
-            "{} makes the next run overwrite it with the new key; to go back to the old key: {}",
-            case.command("resume"),
-            case.command("rollback")
-        ),
+        _ => restore_new_key_help(case, rotation, frozen),
     };
     StepDecision::wait(RotationPhase::Blocked, why).with_help(help)
+}
+
+/// How a destination gets the new key again, or all of them the old one.
+pub fn restore_new_key_help(
+    case: &Situation<'_>,
+    rotation: &OpenRotation,
+    frozen: &DestinationSnapshot,
+) -> String {
+    let (resume, back) = (case.command("resume"), case.command("rollback"));
+    match frozen.kind {
+        StorageKind::File if rotation.compromised => {
+            "restore the credential of the pull request in the file".to_owned()
+        }
+        StorageKind::File => format!("restore the credential of the pull request in the file, or {back}"),
+        _ if rotation.compromised => format!("{resume} makes the next run write the new key there"),
+        _ => format!(
+            "{resume} makes the next run write the new key there, over what it holds; to go back to the old key: {back}"
+        ),
+    }
 }
 
 /// What a person does where the new key is taken back and another credential is in a destination. keytide cannot see which

@@ -133,6 +133,28 @@ impl<'a> Situation<'a> {
         self.seen.listed.known().is_some_and(|listed| listed.contains(id))
     }
 
+    /// Whether someone else than keytide deactivated a key: no run activates it then.
+    pub fn was_deactivated_by_hand(&self, id: &KeyId) -> bool {
+        self.seen
+            .inactive_keys
+            .known()
+            .is_some_and(|inactive| !inactive.was_deactivated(id) && !inactive.is_compromised(id))
+    }
+
+    /// The ways out where someone else deactivated a key that destinations hold or are about to get.
+    pub fn activate_by_hand(&self, id: &KeyId) -> String {
+        let has_old = self.open_rotation().is_some_and(|rotation| {
+            let old = rotation.old.as_ref().and_then(|old| self.find_key(old));
+            rotation.new_key() == Some(id) && old.is_some_and(ObservedKey::is_active)
+        });
+        let back = match has_old {
+            true => format!("; or go back to the old key: {}", self.command("rollback")),
+            false => String::new(),
+        };
+        let user = &self.seen.user;
+        format!("`aws iam update-access-key --user-name {user} --access-key-id {id} --status Active`{back}")
+    }
+
     /// The key that a destination's marker stands for.
     pub fn key_at(&self, place: &DestinationState) -> Option<&'a KeyId> {
         place.key_in(self.journal)

@@ -67,8 +67,9 @@ pub struct Journal {
     pub has_foreign_content: bool,
     /// An event of a later version.
     pub unknown_event: Option<String>,
-    /// The time of the last entry.
+    /// The time of the latest entry, and its commit.
     pub last_entry_at: Option<Timestamp>,
+    pub latest_commit: Option<Arc<str>>,
 }
 
 /// A step that did not succeed.
@@ -94,6 +95,11 @@ impl RunClaim {
     pub fn excludes(&self, run: &str, now: Timestamp) -> bool {
         *self.run != *run && self.until > now && self.until <= now + CLAIM_DURATION + MAX_CLOCK_SKEW
     }
+}
+
+/// As Git shows it.
+fn shorten_commit(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
 }
 
 #[cfg(test)]
@@ -123,16 +129,27 @@ impl Journal {
         if *entry.user != *user {
             self.mark_untrusted(format!("an entry belongs to `{}`", entry.user));
         } else if self.last_entry_at.is_some_and(|before| entry.at + MAX_CLOCK_SKEW < before) {
-            let commit = commit.get(..10).unwrap_or(commit);
+            let before = self.latest_commit.as_deref().unwrap_or_default();
             self.mark_untrusted(format!(
-                "the entry {commit} is older than one before it: one of them has a wrong time"
+                "the entry {} is older than the entry {} before it: one of them has a wrong time",
+                shorten_commit(commit),
+                shorten_commit(before)
             ));
         } else if let Err(why) = self.apply_event(commit, entry) {
             self.mark_untrusted(why.to_string());
         }
         self.note_sent(entry);
         // The latest and not the last: an entry may be some seconds older than the one before it
-        self.last_entry_at = self.last_entry_at.max(Some(entry.at));
+        if self.last_entry_at.is_none_or(|latest| latest <= entry.at) {
+            (self.last_entry_at, self.latest_commit) = (Some(entry.at), self.head.clone());
+        }
+    }
+
+    /// An entry with a time after the servers' own: keytide wrote none, and all that it writes would seem to be older.
+    pub fn find_future_entry(&self, now: Timestamp) -> Option<String> {
+        let at = self.last_entry_at.filter(|at| *at > now + MAX_CLOCK_SKEW)?;
+        let commit = shorten_commit(self.latest_commit.as_deref().unwrap_or_default());
+        Some(format!("the entry {commit} has the time {at}, which is still to come"))
     }
 
     /// Updates the requests that may still take effect. A run whose request was not answered writes nothing more, so an

@@ -38,6 +38,7 @@ fn render_revert_with_lists(
         let _ = writeln!(body, "- {}: {what}", markdown_code(file.path));
     }
     push_rest(&mut body, files.len(), longest, "files");
+    body.push_str(&restored_stores(data, longest));
     if let Some(reason) = data.rollback_reason {
         let places = data.places.iter().map(|place| &*place.destination);
         let _ = write!(body, "\n**Why:** {}\n", clean(&name_destinations(reason, places)));
@@ -57,16 +58,36 @@ fn render_revert_with_lists(
 
 fn introduction(data: &PullRequestData<'_>) -> String {
     let user = clean(data.user);
+    let new = data.new.map(|key| format!(" {}", clean(&mask_key_id(key)))).unwrap_or_default();
     match data.old.map(|key| clean(&mask_key_id(key))) {
         Some(old) => format!(
             "The rotation of the IAM user **{user}** is being rolled back. The old key {old} is active; this pull request \
-             takes the new key out of these files:\n\n"
+             takes the new key{new} out of these files:\n\n"
         ),
         None => format!(
             "The first access key of the IAM user **{user}** is taken back. This pull request takes it out of these \
              files:\n\n"
         ),
     }
+}
+
+/// The stores that keytide restores itself, which no file of the pull request shows.
+fn restored_stores(data: &PullRequestData<'_>, longest: usize) -> String {
+    let has_new_key = |place: &&DestinationSnapshot| {
+        place.kind == StorageKind::Versioned && data.delivered.contains(&&*place.destination)
+    };
+    let stores: Vec<_> = data.places.iter().filter(has_new_key).collect();
+    let mut text = String::new();
+    if !stores.is_empty() {
+        text.push_str(
+            "\nThe first run after the merge restores these, which hold the new key until then:\n\n",
+        );
+    }
+    for place in stores.iter().take(longest) {
+        let _ = writeln!(text, "- {}", describe_destination(&place.destination));
+    }
+    push_rest(&mut text, stores.len(), longest, "stores");
+    text
 }
 
 /// What the merge of the revert does not do.

@@ -66,11 +66,23 @@ fn leak_paragraph(user: &str, old: &str) -> String {
 fn way_back_section(data: &PullRequestData<'_>) -> String {
     let until = if data.old.is_some() { "Until the old key is deleted" } else { "Until the key is in use" };
     let flag = if data.compromised { " --reactivate-compromised-key" } else { "" };
+    let stores: Vec<&str> = ids_of_kind(data.places, StorageKind::Store);
+    let by_hand = match stores.is_empty() || data.old.is_none() {
+        true => String::new(),
+        false => format!(
+            " keytide cannot read {} back: after the merge you write the old key there by hand.",
+            updated_services(&stores).join(" and ")
+        ),
+    };
     format!(
         "### How to go back\n\n{until}: `keytide rollback --user {}{flag}`, or run the workflow with the \
-         command `rollback`. Closing this pull request unmerged deactivates and later deletes the new key.\n",
+         command `rollback`.{by_hand} Closing this pull request unmerged deactivates and later deletes the new key.\n",
         data.user.replace('`', "")
     )
+}
+
+fn ids_of_kind(places: &[DestinationSnapshot], kind: StorageKind) -> Vec<&str> {
+    places.iter().filter(|place| place.kind == kind).map(|place| &*place.destination).collect()
 }
 
 /// What this pull request does, and how urgent it is.
@@ -125,10 +137,8 @@ const JOURNAL: &str = "the journal on `refs/keytide/`";
 /// Where the new secret access key is stored before the merge: of files in the pull request and the journal, of stores that
 /// show no value in the journal alone, and the others hold it themselves beside the current value.
 fn secrecy_paragraph(places: &[DestinationSnapshot], changed: &[ChangedFile]) -> String {
-    let ids_of = |kind: StorageKind| -> Vec<&str> {
-        places.iter().filter(|place| place.kind == kind).map(|place| &*place.destination).collect()
-    };
-    let (stores, versioned) = (ids_of(StorageKind::Store), ids_of(StorageKind::Versioned));
+    let stores = ids_of_kind(places, StorageKind::Store);
+    let versioned = ids_of_kind(places, StorageKind::Versioned);
     let mut parts = Vec::new();
     let services = updated_services(&stores).join(" and ");
     match (changed.contains(&ChangedFile::Encrypted), stores.is_empty()) {

@@ -134,6 +134,31 @@ fn a_user_that_is_made_again_is_quarantined() {
     world.work();
 }
 
+/// A key that a person deactivated stays so, and no report passes while an application fails by it. Both ways out work.
+#[test]
+fn a_new_key_that_someone_deactivates_is_left_to_them() {
+    let mut world = proposed();
+    world.merge();
+    world.until("grace");
+    let new = new_key(&world);
+    let set = |world: &World, status: &str| {
+        let fields = [("UserName", USER), ("AccessKeyId", &*new), ("Status", status)];
+        world.aws.iam("UpdateAccessKey", &fields);
+    };
+    set(&world, "Inactive");
+    let plan = world.keytide(&["plan"]).file(POLICY, world.policy_with("{}")).run().exits(1);
+    let reason =
+        format!("{new} is in `{AGE_FILE}` (age), and someone deactivated it: what reads it there fails");
+    says(&plan.json(), &[&reason, "or go back to the old key: `keytide rollback --user ci-deployer"]);
+    let report = world.keytide(&["rotate"]).run().exits(1).json();
+    assert_eq!(rotation_field(&report, "phase"), "blocked", "{report:#}");
+    follow(&world, &report);
+    assert_eq!(rotation_field(&world.rotate(), "phase"), "grace");
+    set(&world, "Inactive");
+    let back = world.keytide(&["rollback", "--user", USER]).run().exits(0).json();
+    assert_eq!(rotation_field(&back, "phase"), "rolling-back", "{back:#}");
+}
+
 /// A secret that someone wrote to is not believed to hold the new key, and gets it again when a person says so.
 #[test]
 fn a_secret_that_is_changed_by_hand_gets_the_new_key_again() {
@@ -153,7 +178,7 @@ fn a_secret_that_is_changed_by_hand_gets_the_new_key_again() {
         &run.json(),
         &[
             "a credential that keytide did not put there is in GitHub Actions secrets `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of `acme/app`",
-            "`keytide resume --user ci-deployer --reason TEXT` makes the next run overwrite it with the new key",
+            "`keytide resume --user ci-deployer --reason TEXT` makes the next run write the new key there, over what it holds",
             "to go back to the old key: `keytide rollback --user ci-deployer`",
         ],
     );

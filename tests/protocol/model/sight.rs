@@ -101,7 +101,7 @@ impl Sight {
             } else {
                 OwnerTag::OtherRepository("7".to_owned())
             }),
-            inactive_keys: Observed::Known(InactiveKeys::default()),
+            inactive_keys: Observed::Known(self.inactive_keys()),
             keys: Observed::Known(self.real_keys()),
             request: RotationRequest {
                 start: self.start,
@@ -139,6 +139,15 @@ impl Sight {
             facts.push(DestinationState { id: store(), kind, fingerprint: marker });
         }
         facts
+    }
+
+    /// In this world only keytide deactivates keys.
+    fn inactive_keys(&self) -> InactiveKeys {
+        let mut inactive = InactiveKeys::default();
+        for id in (0..KEYS as u8).filter(|id| self.keys[*id as usize].life == Life::Inactive) {
+            inactive.record_deactivation(&key_id(id), false, now());
+        }
+        inactive
     }
 
     fn real_keys(&self) -> Vec<RealKey> {

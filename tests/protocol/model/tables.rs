@@ -138,7 +138,7 @@ impl<L> Tables<L> {
 
     fn number(&self, mut journal: Journal) -> u32 {
         // Times that no row compares with anything but the present are the present's.
-        journal.last_entry_at = None;
+        (journal.last_entry_at, journal.latest_commit) = (None, None);
         journal.claim.take_if(|claim| claim.until <= now());
         if let Some(rotation) = &mut journal.open {
             rotation.began_at = now();
