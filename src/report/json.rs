@@ -145,6 +145,7 @@ fn rotation_value(line: &RotationLine) -> Value {
 fn history_value(line: &HistoryLine) -> Value {
     json!({
         "at": line.at.to_string(),
+        "commit": line.commit,
         "event": line.event,
         "reason": line.reason,
         "run": line.run,

@@ -32,6 +32,8 @@ pub struct RotationLine {
 /// One journal entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryLine {
+    /// Of the entry, on the journal's reference.
+    pub commit: String,
     pub at: Timestamp,
     pub event: String,
     /// The reason, or what the entry is about.

@@ -83,7 +83,9 @@ fn shown_rotation(line: &RotationLine) -> ShownRotation<'_> {
     details.extend(line.not_before.map(|at| ("not before", format_minute(at))));
     details.extend(line.help.iter().map(|help| ("help", help.clone())));
     for entry in line.history.iter().flatten().filter(|entry| !entry.is_bookkeeping) {
-        details.push(("history", format!("{} {}", format_minute(entry.at), entry.text)));
+        // As the reason of a broken journal and `git log` name it
+        let commit = entry.commit.get(..10).unwrap_or(&entry.commit);
+        details.push(("history", format!("{} {} [{commit}]", format_minute(entry.at), entry.text)));
     }
     ShownRotation {
         user: &line.user,

@@ -13,7 +13,8 @@ pub async fn add_histories(run: &RunContext, report: &mut Report) {
     for user in run.user_names() {
         match run.backend.read_chain(user).await {
             Ok(chain) => {
-                let entries: Vec<&JournalEntry> = chain.entries.iter().map(|(_, entry)| &**entry).collect();
+                let entries: Vec<(&str, &JournalEntry)> =
+                    chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry)).collect();
                 report.set_history(user, last_rotation(&entries));
             }
             Err(error) => report.add_fault("reading the journal".to_owned(), error.to_string()),
@@ -22,16 +23,16 @@ pub async fn add_histories(run: &RunContext, report: &mut Report) {
 }
 
 /// The entries of the last rotation, or all where none has begun.
-fn last_rotation(entries: &[&JournalEntry]) -> Vec<HistoryLine> {
-    let first = entries.iter().rposition(|entry| {
+fn last_rotation(entries: &[(&str, &JournalEntry)]) -> Vec<HistoryLine> {
+    let first = entries.iter().rposition(|(_, entry)| {
         matches!(
             entry.event,
             JournalEvent::Intent { .. } | JournalEvent::FirstKey { .. } | JournalEvent::Retirement { .. }
         )
     });
     let entries = &entries[first.unwrap_or(0)..];
-    let places: Vec<&str> = entries.iter().flat_map(|entry| destinations(&entry.event)).collect();
-    entries.iter().map(|entry| history_line(entry, &places)).collect()
+    let places: Vec<&str> = entries.iter().flat_map(|(_, entry)| destinations(&entry.event)).collect();
+    entries.iter().map(|(commit, entry)| history_line(commit, entry, &places)).collect()
 }
 
 /// The destinations that an entry records.
@@ -44,8 +45,9 @@ fn destinations(event: &JournalEvent) -> Vec<&str> {
     }
 }
 
-fn history_line(entry: &JournalEntry, places: &[&str]) -> HistoryLine {
+fn history_line(commit: &str, entry: &JournalEntry, places: &[&str]) -> HistoryLine {
     HistoryLine {
+        commit: commit.to_owned(),
         text: name_destinations(&describe_for_people(&entry.event), places.iter().copied()),
         at: entry.at,
         event: entry.event.name(),

@@ -318,10 +318,14 @@ fn a_plan_lists_the_history_of_a_rotation() {
     let back = history.iter().find(|entry| entry["event"] == "rollback").unwrap();
     assert_eq!(back["reason"], format!("a rollback was requested: {reason}"));
     assert!(back["at"].as_str().unwrap().starts_with("2026-03-"), "{back}");
+    let commit = &back["commit"].as_str().unwrap()[..10];
     let text = world.keytide_text(&["plan", "--history"]).file(POLICY, policy.clone()).run().exits(0).stdout;
     let shown = "a rollback was requested: the app fails since the merge (INC-7)\\u{1b}[31m";
     assert!(text.contains("UTC rollback begun: the app fails since") && !text.contains(" claim: "), "{text}");
-    for sentence in ["rotation 1 begun; it replaces AKIA", "UTC new key requested", "UTC pull request #"] {
+    let entry = format!("(INC-7)\\u{{1b}}[31m [{commit}]");
+    for sentence in
+        ["rotation 1 begun; it replaces AKIA", "UTC new key requested", "UTC pull request #", &entry]
+    {
         assert!(text.contains(sentence), "{sentence}: {text}");
     }
     let markdown = world.keytide_as("markdown", &["plan", "--history"]).file(POLICY, policy.clone());
