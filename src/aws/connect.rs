@@ -8,7 +8,6 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_iam::config::StalledStreamProtectionConfig;
 use aws_sdk_iam::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_iam::config::retry::RetryConfig;
@@ -20,6 +19,7 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::certificates::read_certificates;
+use super::checked_credentials::check_credentials;
 use super::credentials::{CredentialOrigin, hold_credentials, load_credentials};
 use super::explain::{explain_credentials_error, explain_sdk_error};
 use super::http_client::build_client;
@@ -216,7 +216,6 @@ fn named_region(access: &AwsAccess, origin: &CredentialOrigin) -> Result<Option<
 async fn assume_role(base: SdkConfig, role: &RoleArn) -> Result<SdkConfig, CommandError> {
     let provider =
         AssumeRoleProvider::builder(&role.0).session_name("keytide").configure(&base).build().await;
-    let provider = SharedCredentialsProvider::new(provider);
     hold_credentials(base, provider).await.map_err(|error| {
         let reason = explain_credentials_error(&error);
         CommandError::incomplete(format!("`{}` cannot be assumed: {reason}", role.0)).with_help(
@@ -293,7 +292,7 @@ fn has_element(body: &[u8], start: &str) -> bool {
 }
 
 fn with_credentials(base: &SdkConfig, credentials: Credentials) -> SdkConfig {
-    base.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()
+    base.to_builder().credentials_provider(check_credentials(credentials)).build()
 }
 
 /// Exchanges GitHub's token for credentials; STS needs no signature for it.

@@ -9,6 +9,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use jiff::Timestamp;
 
+use super::checked_credentials::check_credentials;
 use super::explain::{explain_credentials_error, is_throttled, is_without_credentials, mentions};
 use super::profile::{ProfileSource, Profiles, SelectedProfile};
 use crate::error::CommandError;
@@ -231,6 +232,7 @@ pub async fn load_credentials(
     origin: &CredentialOrigin,
 ) -> Result<SdkConfig, CommandError> {
     let Some(source) = config.credentials_provider() else { return Err(origin.none_found()) };
+    let source = check_credentials(source);
     let loaded = load_from(&source).await.map_err(|error| origin.explain(&error))?;
     Ok(with_held(config, source, loaded))
 }
@@ -241,8 +243,9 @@ pub async fn load_credentials(
 /// The provider failed, for this reason.
 pub async fn hold_credentials(
     config: SdkConfig,
-    source: SharedCredentialsProvider,
+    source: impl ProvideCredentials + 'static,
 ) -> Result<SdkConfig, CredentialsError> {
+    let source = check_credentials(source);
     let loaded = load_from(&source).await?;
     Ok(with_held(config, source, loaded))
 }
@@ -251,25 +254,7 @@ async fn load_from(source: &SharedCredentialsProvider) -> provider::Result {
     // Before the first request, and not as a part of it: each attempt of a request has a time limit, so that a slow
     // program would be started again and again.
     let loaded = tokio::time::timeout(LOAD_TIMEOUT, source.provide_credentials()).await;
-    loaded.unwrap_or(Err(CredentialsError::provider_timed_out(LOAD_TIMEOUT))).and_then(ensure_printable)
-}
-
-/// Credentials that no header can hold: the SDK, which signs with them, would panic.
-#[derive(Debug, thiserror::Error)]
-#[error("the {0} has a blank, a line break or another character that none can have: set it without")]
-struct UnusableCredentials(&'static str);
-
-fn ensure_printable(loaded: Credentials) -> provider::Result {
-    let parts = [
-        ("access key ID", loaded.access_key_id()),
-        ("secret access key", loaded.secret_access_key()),
-        ("session token", loaded.session_token().unwrap_or_default()),
-    ];
-    let unusable = parts.into_iter().find(|(_, text)| !text.bytes().all(|byte| byte.is_ascii_graphic()));
-    if let Some((what, _)) = unusable {
-        return Err(CredentialsError::invalid_configuration(UnusableCredentials(what)));
-    }
-    Ok(loaded)
+    loaded.unwrap_or(Err(CredentialsError::provider_timed_out(LOAD_TIMEOUT)))
 }
 
 fn with_held(config: SdkConfig, source: SharedCredentialsProvider, loaded: Credentials) -> SdkConfig {
@@ -291,7 +276,7 @@ impl HeldCredentials {
         if is_fresh(&held) {
             return Ok(held);
         }
-        let next = ensure_printable(self.source.provide_credentials().await?)?;
+        let next = self.source.provide_credentials().await?;
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = next.clone();
         Ok(next)
     }

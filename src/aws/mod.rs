@@ -2,6 +2,7 @@
 
 pub mod clients;
 mod certificates;
+pub mod checked_credentials;
 pub mod connect;
 mod credentials;
 pub mod error;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, list_at, text_at, unexpected_reply};
 use crate::live::LiveBackend;
-use crate::ports::{BackendError, BackendResult, ErrorKind, ForeignChange, PullRequests};
+use crate::ports::{BackendError, BackendResult, ErrorKind, ForeignChange, IssueTracker as _, PullRequests};
 use crate::rotation::pull_request::PullRequestText;
 use crate::rotation::{PullRequest, PullRequestState};
 
@@ -207,12 +207,9 @@ impl PullRequests for LiveBackend {
     }
 
     async fn comment_on_pull_request(&self, number: u64, text: &str) {
-        let path = self.repository_endpoint(&format!("issues/{number}/comments"));
-        let body = json!({ "body": text });
-        // Sent once: a repetition could notify everyone a second time
-        if let Err(trouble) = self.api.send_request(HttpMethod::Post(&body), &path, RetryPolicy::Never).await
-        {
-            self.remark_failure("comment on", &trouble);
+        // A pull request is an issue as well
+        if let Err(why) = self.add_comment(number, text).await {
+            self.add_remark(format!("keytide could not comment on the pull request: {}", why.message));
         }
     }
 

@@ -6,6 +6,7 @@ use super::keys::{count_noun, format_minute};
 use super::model::Report;
 use super::rotation_line::RotationLine;
 use crate::rotation::RotationPhase;
+use crate::rotation::ids::shorten_commit;
 use crate::sanitize::{escape_line, escape_markdown, escape_markdown_keeping_code};
 use crate::sentences::{count_steps, join_steps, split_steps};
 use crate::text_style::TextStyle;
@@ -84,7 +85,7 @@ fn shown_rotation(line: &RotationLine) -> ShownRotation<'_> {
     details.extend(line.help.iter().map(|help| ("help", help.clone())));
     for entry in line.history.iter().flatten().filter(|entry| !entry.is_bookkeeping) {
         // As the reason of a broken journal and `git log` name it
-        let commit = entry.commit.get(..10).unwrap_or(&entry.commit);
+        let commit = shorten_commit(&entry.commit);
         details.push(("history", format!("{} {} [{commit}]", format_minute(entry.at), entry.text)));
     }
     ShownRotation {

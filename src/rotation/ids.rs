@@ -13,6 +13,11 @@ pub type DestinationId = Arc<str>;
 /// modification time of a store's secret.
 pub type Fingerprint = Arc<str>;
 
+/// The beginning of a commit's ID, as messages name it.
+pub fn shorten_commit(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
 /// The git reference of a user's journal, without the leading `refs/`.
 pub fn journal_ref(account: &str, user: &str) -> String {
     format!("keytide/{account}/{}", escape_user_name(user))

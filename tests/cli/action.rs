@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::emulator::Emulator;
-use crate::support::replies::{Reply, Server};
+use crate::support::replies::{Reply, Server, answer};
 use crate::support::tools::python_tool;
 use crate::support::{Keytide, root};
 
@@ -225,6 +225,21 @@ fn a_role_is_assumed_with_the_token_of_the_workflow() {
     assert_eq!(emulator.requests()["actions"]["AssumeRoleWithWebIdentity"], 1);
     let refused = run("wrong").exits(3);
     assert!(refused.stdout.contains("GitHub gave no OIDC token: HTTP 403"), "{}", refused.stdout);
+    // A reply in the place of AWS's, with a key that no request can hold
+    let sts = Server::start(|_| {
+        let given = "<AccessKeyId>ASIA&#10;x</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>";
+        let end = "<Expiration>2030-01-01T00:00:00Z</Expiration>";
+        answer("AssumeRoleWithWebIdentity", &format!("<Credentials>{given}{end}</Credentials>"))
+    });
+    let unusable = Keytide::new(&[])
+        .in_action(&[("role-to-assume", "arn:aws:iam::123456789012:role/keytide")])
+        .policy(POLICY)
+        .env("AWS_ENDPOINT_URL", &sts.url())
+        .env("ACTIONS_ID_TOKEN_REQUEST_URL", &format!("{}/token?api-version=2", github.url()))
+        .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request-token")
+        .run()
+        .exits(3);
+    assert!(unusable.stdout.contains("the access key ID has a blank, a line break"), "{}", unusable.stdout);
     let none = Keytide::new(&[])
         .in_action(&[("role-to-assume", "arn:aws:iam::123456789012:role/keytide")])
         .policy(POLICY)

@@ -110,11 +110,45 @@ fn a_forged_claim_is_no_longer_than_keytides() {
         let run = world.keytide(asked).run();
         assert!(run.stdout.contains("nothing was done: run other is working on"), "{}", run.stdout);
         assert_eq!(run.exit, 3, "{}", run.stdout);
+        // What was asked is not shown as begun, and no advice leads to a run that goes forward
+        let report = run.json();
+        assert_eq!(report["rotations"][0]["phase"], "grace", "{report:#}");
+        assert_eq!(report["faults"][0]["operation"], asked[0], "{report:#}");
+        let help = report["rotations"][0]["help"].as_str().unwrap();
+        assert!(help.ends_with("run the same command again after that time"), "{help}");
     }
     world.pass(1);
     claim(&world, 60 * 24 * 300);
     let run = world.keytide(&["rollback", "--user", USER]).run();
     assert!(run.stdout.contains("rolling-back"), "{}", run.stdout);
+}
+
+/// An entry with a time that is still to come is named at once, and not the next one, which keytide writes.
+#[test]
+fn an_entry_of_the_future_is_named_at_once() {
+    let mut world = in_grace();
+    let now = world.now;
+    world.now = now + SignedDuration::from_hours(24 * 400);
+    world.append_entry(&json!({"event": "touch"}));
+    world.now = now;
+    let state = world.github.state();
+    let journal = format!("refs/keytide/123456789012/{USER}");
+    let forged = &state["commits"][&journal][0].as_str().unwrap()[..10];
+    let wanted = format!("the entry {forged} has the time 2027-");
+    for asked in [&["rotate"][..], &["rotate"], &["rollback", "--user", USER]] {
+        let report = world.keytide(asked).run().exits(1).json();
+        assert_eq!(report["rotations"][0]["phase"], "quarantined", "{report:#}");
+        assert!(report["rotations"][0]["why"].as_str().unwrap().contains(&wanted), "{report:#}");
+    }
+    assert_eq!(
+        world.github.state()["refs"][&journal],
+        state["refs"][&journal],
+        "nothing is written behind it"
+    );
+    // The way out of the runbook
+    let sha = &state["commits"][&journal][1];
+    world.github.ask("PATCH", &format!("git/{journal}"), &json!({ "sha": sha, "force": true }));
+    assert_eq!(world.rotate()["rotations"][0]["phase"], "grace");
 }
 
 /// Any number of journals of users that nobody has: each run reads some, says so, and does its work.

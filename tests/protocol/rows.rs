@@ -109,14 +109,6 @@ fn a_key_that_someone_else_deactivated_is_not_activated() {
 }
 
 #[test]
-fn an_entry_of_the_future_is_named_at_once() {
-    let story = distributed().then(-days(400), JournalEvent::Heartbeat);
-    let decision = decide(&merged(&story, vec![active(OLD), active(NEW)]), &rules());
-    assert_eq!(decision.phase, RotationPhase::Quarantined);
-    assert!(decision.why.contains("which is still to come"), "{}", decision.why);
-}
-
-#[test]
 fn drifted_waits_while_a_deletion_may_be_under_way() {
     let story = soaked().then(minutes(3), JournalEvent::Delete { key: OLD.into() });
     let seen = seen(&story, OLD, vec![inactive(OLD), active(NEW)]);

@@ -155,4 +155,15 @@ fn a_rollback_without_a_copy_of_the_old_secret_has_a_way_out() {
     assert!(!created.contains(&*old) && !created.contains("decrypt"), "{created}");
     let restored = render(false);
     assert!(restored.contains("after the merge decrypt `a.age`"), "{restored}");
+    // A store that keytide restores itself is named where it has taken the new key, and only there
+    let versioned = "secrets_manager eu-west-1:arn:aws:secretsmanager:eu-west-1:1:secret:app:id+secret";
+    let places = [place("age a.age", StorageKind::File), place(versioned, StorageKind::Versioned)];
+    for delivered in [vec![], vec![versioned]] {
+        let has_it = !delivered.is_empty();
+        let data = PullRequestData { places: &places, delivered, ..data.clone() };
+        let files = [RevertedFile { path: "a.age", is_removed: false }];
+        let body = render_revert(&data, files.into_iter()).body;
+        let named = "The first run after the merge restores these, which hold the new key until then:\n\n- AWS Secrets Manager";
+        assert_eq!(body.contains(named), has_it, "{body}");
+    }
 }

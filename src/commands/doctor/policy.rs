@@ -90,9 +90,6 @@ fn explain_failure(failure: &CommandFailure) -> Check {
     }
 }
 
-/// What to do with a change that the default branch does not have.
-const TO_DEFAULT_BRANCH: &str = "commit, push and merge it: `keytide rotate` follows the default branch";
-
 struct PolicyTexts {
     /// The file of the working folder; `None` if it has none.
     local: Option<Vec<u8>>,
@@ -128,7 +125,7 @@ fn decide_policy(file: &str, texts: &PolicyTexts) -> Check {
         Ok(Some(committed)) if committed != local => Check::warn(
             NAME,
             format!("{file} is valid, and differs from the default branch's"),
-            TO_DEFAULT_BRANCH,
+            "commit, push and merge it: `keytide rotate` follows the default branch",
         ),
         Ok(Some(_)) => Check::ok(NAME, format!("{file} is valid, and the default branch has the same")),
     }

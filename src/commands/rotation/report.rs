@@ -85,9 +85,14 @@ fn run_fault(user_run: &UserRun) -> Option<ReadFault> {
         ),
         UserOutcome::Finished(ran) => match &ran.error {
             Some(error) => {
-                let step = ran.steps_taken.last().map(|decision| decision.step.name());
-                let asked = Some("rollback").filter(|_| ran.observation.request.rollback);
-                (step.or(asked).unwrap_or(READING_ROTATION), error.message.clone())
+                let request = &ran.observation.request;
+                let operation = match ran.steps_taken.last() {
+                    Some(decision) => decision.step.name(),
+                    None if request.rollback => "rollback",
+                    None if request.compromised => "rotate",
+                    None => READING_ROTATION,
+                };
+                (operation, error.message.clone())
             }
             None if ran.last_decision.phase == RotationPhase::Unknown => {
                 (READING_ROTATION, ran.last_decision.why.clone())

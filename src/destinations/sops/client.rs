@@ -12,6 +12,7 @@ use aws_sdk_kms::config::http::HttpResponse;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
 
+use crate::aws::checked_credentials::check_credentials;
 use crate::aws::error::to_backend_error;
 use crate::destinations::encryption::{FreshKey, SealError};
 use crate::destinations::sops::encrypt::{self, KmsKey};
@@ -100,7 +101,7 @@ impl LiveBackend {
         if let Some(role) = &key.role {
             let provider =
                 AssumeRoleProvider::builder(role).session_name("keytide").configure(aws.sdk_config());
-            builder = builder.credentials_provider(provider.build().await);
+            builder = builder.credentials_provider(check_credentials(provider.build().await));
         }
         Ok(Client::from_conf(builder.build()))
     }

@@ -121,23 +121,16 @@ fn find_ignored_request(seen: &Observation) -> Option<BackendError> {
     if !(seen.request.rollback || seen.request.compromised) || !claim.excludes(&seen.run, seen.now) {
         return None;
     }
-    let what = format!(
-        "nothing was done: run {} is working on `{}` until {}; run the command again after that time",
-        claim.run, seen.user, claim.until
-    );
+    let what =
+        format!("nothing was done: run {} is working on `{}` until {}", claim.run, seen.user, claim.until);
     Some(BackendError::new(ErrorKind::NotApplied, what))
 }
 
 /// The state of a user as it is, where another run keeps this one from what was asked.
 fn decide_without_request(seen: &Observation, task: &UserRotation) -> StepDecision {
     let as_it_is = Observation { request: RotationRequest::default(), ..seen.clone() };
-    let again = match seen.request.rollback {
-        true => format!("keytide rollback --user {}", seen.user),
-        false => format!("keytide rotate --user {} --compromised", seen.user),
-    };
-    let help =
-        format!("what was asked was not begun, and no later run does it by itself: run `{again}` again");
-    decide(&as_it_is, &task.params).with_help(help)
+    decide(&as_it_is, &task.params)
+        .with_help("no later run does by itself what was asked: run the same command again after that time")
 }
 
 impl Default for ChangeBudget {

@@ -121,6 +121,7 @@ async fn verify_journal(
     head: Result<&str, &BackendError>,
 ) -> Observed<Journal> {
     let Observed::Known(mut journal) = journal else { return journal };
+    journal.distrust_future(world.now());
     // Before a key is staged there is nothing that the rotation could publish
     let Some(rotation) = journal.open.as_ref().filter(|rotation| rotation.staged.is_some()) else {
         return Observed::Known(journal);
@@ -135,7 +136,7 @@ async fn verify_journal(
         Ok(Some(fault)) => {
             if journal.fault.is_none() {
                 journal.fault = Some(fault);
-                journal.has_foreign_content = true;
+                journal.fault_outlasts_resume = true;
             }
             Observed::Known(journal)
         }

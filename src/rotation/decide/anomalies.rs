@@ -24,12 +24,11 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
             "if a newer version of keytide wrote it, upgrade to that; if not, someone else wrote it: docs/runbook.md, \"The journal was changed\"",
         ));
     }
-    let future = journal.find_future_entry(case.now);
-    if let Some(fault) = future.as_ref().or(journal.fault.as_ref()) {
+    if let Some(fault) = &journal.fault {
         let back = if case.seen.request.rollback { "; this run begins no rollback" } else { "" };
         let why = format!("the journal is broken: {fault}{back}");
-        let help = match journal.has_foreign_content {
-            true => foreign_content_help(case),
+        let help = match journal.fault_outlasts_resume {
+            true => lasting_fault_help(case),
             false => format!(
                 "move the journal back to before the wrong entry: docs/runbook.md, \"The journal was changed\". Only if no one finds that entry: {}, which ends the rotation and leaves its keys to you",
                 case.command("resume")
@@ -63,9 +62,9 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
         .map(|why| StepDecision::wait(RotationPhase::Held, why.clone()).with_help(held_help(case)))
 }
 
-/// The way out of a journal whose open rotation is not what keytide would publish. A review does not clear it: everyone who
+/// The way out of a journal with an entry that keytide did not write. A review does not clear it: everyone who
 /// can write the entry can write one of a review as well.
-fn foreign_content_help(case: &Situation<'_>) -> String {
+fn lasting_fault_help(case: &Situation<'_>) -> String {
     let old = case.open_rotation().and_then(|rotation| rotation.old.as_ref());
     // The journal may name a key that a person deactivated: what keytide did is recorded on the user
     let is_own = |key: &&ObservedKey| {

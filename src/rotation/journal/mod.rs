@@ -21,7 +21,7 @@ pub use entry::{
 use fault::JournalFault;
 pub use open_rotation::{OpenRotation, Redeployment, StagedKey};
 
-use super::ids::{DestinationId, Fingerprint, KeyId};
+use super::ids::{DestinationId, Fingerprint, KeyId, shorten_commit};
 use super::recipients::Recipients;
 use super::timing::{CLAIM_DURATION, MAX_CLOCK_SKEW, REQUEST_LIFETIME};
 
@@ -62,9 +62,9 @@ pub struct Journal {
     pub failures: Option<FailedStep>,
     /// Why the chain cannot be trusted.
     pub fault: Option<String>,
-    /// The fault is in what the open rotation would publish: `keytide resume` does not clear it, since the next look finds
-    /// it again.
-    pub has_foreign_content: bool,
+    /// `keytide resume` does not clear the fault, since the next look finds it again: it is in what the open rotation would
+    /// publish, or in the time of an entry.
+    pub fault_outlasts_resume: bool,
     /// An event of a later version.
     pub unknown_event: Option<String>,
     /// The time of the latest entry, and its commit.
@@ -95,11 +95,6 @@ impl RunClaim {
     pub fn excludes(&self, run: &str, now: Timestamp) -> bool {
         *self.run != *run && self.until > now && self.until <= now + CLAIM_DURATION + MAX_CLOCK_SKEW
     }
-}
-
-/// As Git shows it.
-fn shorten_commit(commit: &str) -> &str {
-    commit.get(..10).unwrap_or(commit)
 }
 
 #[cfg(test)]
@@ -145,11 +140,14 @@ impl Journal {
         }
     }
 
-    /// An entry with a time after the servers' own: keytide wrote none, and all that it writes would seem to be older.
-    pub fn find_future_entry(&self, now: Timestamp) -> Option<String> {
-        let at = self.last_entry_at.filter(|at| *at > now + MAX_CLOCK_SKEW)?;
+    /// Distrusts a journal of which an entry has a time after the servers' own: keytide wrote none, and all that it writes
+    /// would seem to be older.
+    pub fn distrust_future(&mut self, now: Timestamp) {
+        let Some(at) = self.last_entry_at.filter(|at| *at > now + MAX_CLOCK_SKEW) else { return };
         let commit = shorten_commit(self.latest_commit.as_deref().unwrap_or_default());
-        Some(format!("the entry {commit} has the time {at}, which is still to come"))
+        // In place of what the entries behind it seem to have: they are right
+        self.fault = Some(format!("the entry {commit} has the time {at}, which is still to come"));
+        self.fault_outlasts_resume = true;
     }
 
     /// Updates the requests that may still take effect. A run whose request was not answered writes nothing more, so an

@@ -115,6 +115,18 @@ fn a_key_that_is_compromised_in_the_middle_does_not_wait_either() {
     ends_well(&mut world);
 }
 
+/// The comment is no part of the rotation: where GitHub refuses it, the report says so and the leak is recorded.
+#[test]
+fn a_leak_is_recorded_where_no_comment_can_be_made() {
+    let mut world = proposed();
+    let refused =
+        json!([{"match": "POST /repos/acme/app/issues/[0-9]+/comments", "status": 403, "times": 9}]);
+    world.github.control("POST", "faults", &refused);
+    let run = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
+    assert!(run.stdout.contains("keytide could not comment on the pull request: "), "{}", run.stdout);
+    retires_at_once(&mut world);
+}
+
 /// A closed pull request gives up the new key, and not what a person said of the old one: the next one is proposed at once.
 #[test]
 fn a_compromised_key_is_replaced_though_its_pull_request_is_closed() {
