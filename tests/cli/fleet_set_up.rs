@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::set_up::lint;
 use crate::support::emulator::Emulator;
 use crate::support::tools::python_tool;
 use crate::support::{Keytide, folder, root};
@@ -17,21 +18,11 @@ fn template(arguments: &[&str]) -> Keytide {
 
 #[test]
 fn the_template_passes_its_linter_and_needs_no_policy_file() {
-    for arguments in [
+    let forms = [
         &["--subject", "immutable"][..],
         &["--subject", "both", "--role-prefix", "sec", "--environment", "fleet"],
-    ] {
-        let file = folder().join("keytide.yaml");
-        let run = template(arguments).run().exits(0);
-        std::fs::write(&file, &run.stdout).unwrap();
-        let output = Command::new(python_tool("cfn-lint"))
-            .args(["--include-checks", "I", "--"])
-            .arg(&file)
-            .output()
-            .unwrap();
-        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        assert_eq!(said.concat(), "", "{arguments:?}");
-    }
+    ];
+    lint(&folder(), forms.map(|arguments| template(arguments).run().exits(0).stdout));
     let run = template(&[]).run();
     assert!(run.stdout.contains("repo:acme@7/security@42:ref:refs/heads/main"), "{}", run.stdout);
     let run = Keytide::new(&["iam-policy", "--for", "fleet", "--repository", "acme/security"]).run().exits(2);

@@ -35,12 +35,30 @@ pub fn axis<T: Copy + 'static>(values: &[T], set: impl Fn(&mut Scene, T) + 'stat
     Axis { size: values.len(), set: Box::new(move |scene, n| set(scene, values[n])) }
 }
 
-pub fn walk(axes: &[Axis], scene: &mut Scene, visit: &mut dyn FnMut(&Scene) -> bool) -> bool {
-    let Some((first, rest)) = axes.split_first() else { return visit(scene) };
-    (0..first.size).all(|n| {
-        (first.set)(scene, n);
-        walk(rest, scene, visit)
-    })
+/// The way through all combinations of the values of some axes, of which one in `every` is visited.
+pub struct Walk {
+    pub every: usize,
+    /// How many combinations are behind.
+    pub passed: usize,
+}
+
+impl Walk {
+    /// Whether each visit answered that it goes on.
+    pub fn visit(&mut self, axes: &[Axis], scene: &mut Scene, visit: &mut dyn FnMut(&Scene) -> bool) -> bool {
+        let Some((first, rest)) = axes.split_first() else {
+            self.passed += 1;
+            return visit(scene);
+        };
+        let below: usize = rest.iter().map(|axis| axis.size).product();
+        (0..first.size).all(|n| {
+            if self.passed % self.every + below < self.every {
+                self.passed += below;
+                return true;
+            }
+            (first.set)(scene, n);
+            self.visit(rest, scene, visit)
+        })
+    }
 }
 
 impl Scene {

@@ -25,6 +25,8 @@ pub struct Mutant {
     pub decide: Decide,
     pub bug: Bug,
     pub at: Where,
+    /// The model of one run that is looked at first: its name.
+    pub shown_in: Option<&'static str>,
     /// Why nothing breaks, where nothing does: with claims, and without.
     pub survives: [Option<&'static str>; 2],
 }
@@ -37,6 +39,7 @@ pub fn mutant(name: &'static str, source: &'static str) -> Mutant {
         decide: DecisionTable::decide_step,
         bug: Bug::None,
         at: Where::Decision,
+        shown_in: None,
         survives: [None, None],
     }
 }
@@ -61,6 +64,11 @@ impl Mutant {
     /// Seen in a rotation's course only.
     pub fn model(self) -> Self {
         Self { at: Where::One, ..self }
+    }
+
+    /// One model shows it, which need not wait for those before it.
+    pub fn shown_in(self, model: &'static str) -> Self {
+        Self { shown_in: Some(model), ..self }
     }
 
     pub fn protocol(&self, claims: bool) -> DecisionTable {

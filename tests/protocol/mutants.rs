@@ -95,12 +95,12 @@ fn rows() -> Vec<Mutant> {
         no_row!("closed", OWN),
         no_row!("proposed", OWN).model(),
         no_row!("merged", OWN).model(),
-        no_row!("grace", OWN).model(),
-        no_row!("redeploying", OWN).model(),
+        no_row!("grace", OWN).model().shown_in("first key"),
+        no_row!("redeploying", OWN).model().shown_in("deployed"),
         no_row!("soaking", OWN).model(),
-        no_row!("retiring", OWN).model(),
-        no_row!("to retire", OWN).model(),
-        no_row!("first key", OWN).model(),
+        no_row!("retiring", OWN).model().shown_in("retired"),
+        no_row!("to retire", OWN).model().shown_in("retired"),
+        no_row!("first key", OWN).model().shown_in("first key"),
         no_row!("claimed", "Vault static roles: rotation stops after a failure").model(),
     ]
 }
@@ -333,7 +333,8 @@ fn requests() -> Vec<Mutant> {
         mutant("a key is made before the journal hears of it", "skildops/aws-iam-key-rotator")
             .bug(Bug::CreateUnannounced),
         mutant("the stores get the key with the pull request", "the GitHub secret rotators: store first")
-            .bug(Bug::DeliverEarly),
+            .bug(Bug::DeliverEarly)
+            .shown_in("store"),
         mutant("a withdrawn branch is left as it is", OWN).bug(Bug::LeaveBranch),
         mutant("the journal is force-pushed", "ovotech/cloud-key-rotator pushes without a look")
             .bug(Bug::Force)
@@ -350,9 +351,12 @@ fn requests() -> Vec<Mutant> {
             .bug(Bug::DeliverUnannounced)
             .two(late_store)
             .survives(MASKED, None),
-        mutant("a workflow is started before the journal hears of it", OWN).bug(Bug::DispatchUnannounced),
+        mutant("a workflow is started before the journal hears of it", OWN)
+            .bug(Bug::DispatchUnannounced)
+            .shown_in("deployed"),
         mutant("a workflow is started again without a look at its runs", OWN)
             .bug(Bug::DispatchUnread)
+            .shown_in("deployed")
             .survives(None, SECOND_START),
         mutant("a run goes on after its entry was refused", "abirdatta: the status of the reply is ignored")
             .bug(Bug::IgnoreConflict)
@@ -365,32 +369,39 @@ fn requests() -> Vec<Mutant> {
 ///
 /// Not `whole`: where nothing should see it no one looks, which takes a model to its end.
 fn kills(mutant: &Mutant, whole: bool) -> [Option<String>; 2] {
-    if matches!(mutant.at, Where::Decision) {
-        // A bug shows at many points, so that a few of them find most bugs; one that survives is looked for everywhere
-        // once a week
-        let searches: &[usize] =
-            if whole || mutant.survives == [None; 2] { &[FEW_POINTS, 1] } else { &[FEW_POINTS] };
-        for &every in searches {
-            let search = Search::FirstBroken { every };
-            let counted = enumerate(&mutant.protocol(true), mutant.decide, few(), &SLICES, search);
-            if let Some(why) = counted.broken.keys().next() {
-                // A claim is looked at after everything that is enumerated.
-                let found = Some(format!("enumeration: {why}"));
-                return [found.clone(), found];
-            }
-        }
+    let decides = matches!(mutant.at, Where::Decision);
+    // A bug shows at many points, so that a few of them find most bugs; the models come next, which take less time than
+    // all points
+    if decides
+        && let Some(why) =
+            breaks_rule(mutant, FEW_POINTS).or_else(|| if whole { breaks_rule(mutant, 1) } else { None })
+    {
+        return [Some(why.clone()), Some(why)];
     }
     let looked = |index: usize| whole || mutant.survives[index].is_none();
-    [0, 1].map(|index| looked(index).then(|| breaks(mutant, index == 0)).flatten())
+    let found = [0, 1].map(|index| looked(index).then(|| breaks(mutant, index == 0)).flatten());
+    if decides && !whole && mutant.survives == [None; 2] && found.contains(&None) {
+        let why = breaks_rule(mutant, 1);
+        return found.map(|one| one.or_else(|| why.clone()));
+    }
+    found
+}
+
+/// What the mutant breaks at one of so many points. A claim is looked at after everything that is enumerated.
+fn breaks_rule(mutant: &Mutant, every: usize) -> Option<String> {
+    let search = Search::FirstBroken { every };
+    let counted = enumerate(&mutant.protocol(true), mutant.decide, few(), &SLICES, search);
+    counted.broken.keys().next().map(|why| format!("enumeration: {why}"))
 }
 
 /// The model that the mutant breaks.
 fn breaks(mutant: &Mutant, claims: bool) -> Option<String> {
     let protocol = mutant.protocol(claims);
-    let configs = match mutant.at {
+    let mut configs = match mutant.at {
         Where::Two(config) => vec![config()],
         _ => singles().into_iter().map(Config::one_run).collect(),
     };
+    configs.sort_by_key(|config| Some(config.name) != mutant.shown_in);
     configs.into_iter().find_map(|config| {
         let config = Config { protocol: protocol.clone(), decide: mutant.decide, bug: mutant.bug, ..config };
         let found = check(&config, MOST);

@@ -1,9 +1,9 @@
 //! What the model computes with production code, each thing once: journals folded entry by entry and aged, decisions.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, LazyLock, RwLock};
 
+use ahash::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use keytide::rotation::journal::JOURNAL_VERSION;
 use keytide::rotation::{
