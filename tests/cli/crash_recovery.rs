@@ -16,6 +16,9 @@ use crate::support::scenarios::{Life, Recorded, Request, Story, record};
 
 /// Peers and a program that mostly wait for each other: more than there are processors.
 const WORKERS: usize = 4;
+/// With every test run one death in so many is died. `tests/simulation/crash_points.rs` dies at each request, in memory.
+const ONE_IN: usize = 3;
+
 /// Where a run dies.
 #[derive(Debug)]
 struct Point {
@@ -29,9 +32,9 @@ struct Point {
 enum Deaths {
     /// Before and after every request.
     All,
-    /// Every day: after each request whose change others can see, before the first of them in a command, and before one that
-    /// reads in each phase; from this command on, since those before it are as in another story. A death before another
-    /// change leaves the world that a death after the change before it leaves.
+    /// One in three of these: after each request whose change others can see, before the first of them in a command, and
+    /// before one that reads in each phase; from this command on, since those before it are as in another story. A death
+    /// before another change leaves the world that a death after the change before it leaves.
     AtChanges { from: usize },
 }
 
@@ -59,7 +62,7 @@ fn points(commands: &[Recorded], deaths: Deaths) -> Vec<Point> {
             }
         }
     }
-    points
+    points.into_iter().step_by(if all { 1 } else { ONE_IN }).collect()
 }
 
 /// The worlds of a story that were continued, and the commands that this took.

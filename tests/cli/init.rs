@@ -257,6 +257,8 @@ fn what_it_writes_passes_once_it_is_filled_in() {
         assert_eq!(code, 0, "{name}: {text}");
         for step in [
             "`rotation: {}` and `destinations`",
+            "the tag `keytide:owner`",
+            "\n  keytide doctor ",
             "pre-commit install",
             "role/keytide-audit, arn:aws:iam::",
             "git add ",

@@ -86,15 +86,17 @@ fn a_closed_pull_request_takes_the_new_key_out_of_use() {
     let report = until(&mut world, "proposed", 1);
     let pull = &report["rotations"][0]["pull_request"];
     world.github.control("POST", "close", &json!({ "number": pull }));
+    let mut helps = String::new();
     for _ in 0..30 {
         world.pass(24);
-        world.keytide(&["rotate"]).run();
+        helps += &world.rotate()["rotations"][0]["help"].to_string();
         world.work();
         if world.keys().len() == 1 {
             break;
         }
     }
     assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [old]);
+    assert!(helps.contains("deleted 14 days later; then the next rotation begins"), "{helps}");
 }
 
 /// What may not write ends before anything is reached.

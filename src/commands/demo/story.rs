@@ -179,7 +179,8 @@ impl StoryWriter {
         let until = ran.last_decision.until.filter(|until| *until > self.world.current_time());
         let why = &ran.last_decision.why;
         // Where the reason names the day already, it would be there twice
-        let until = until.map(|until| until.strftime("%-d %b").to_string()).filter(|day| !why.contains(day));
+        let until =
+            until.map(|until| until.strftime("%-d %b %Y").to_string()).filter(|day| !why.contains(day));
         let until = until.map(|day| format!(" (until {day})")).unwrap_or_default();
         let standing = format!("         {}: {why}{until}", ran.last_decision.phase);
         if standing != self.last_phase {

@@ -31,6 +31,9 @@ use crate::report::starter_policy::{CandidateUser, StarterFindings, render_start
 use crate::repository::{AccessKeyId, FileContent, PlaceholderKind};
 use crate::system::worktree::WorkTree;
 
+/// The workflow that rotates.
+const ROTATE_FILE: &str = "keytide-rotate.yml";
+
 /// The configuration of pre-commit and prek.
 const HOOK_PATH: &str = ".pre-commit-config.yaml";
 
@@ -174,8 +177,11 @@ fn describe_next_steps(tree: &WorkTree, files: &[OutputFile]) -> String {
             roles.join(", ")
         ));
     }
-    if writes_file(files, "keytide-rotate.yml") {
-        text.push_str("Give each user whose key is to be rotated `rotation: {}` and `destinations` in the policy file\n");
+    if writes_file(files, ROTATE_FILE) {
+        text.push_str(
+            "Give each user whose key is to be rotated `rotation: {}` and `destinations` in the policy file, and the tag `keytide:owner`: \
+             `keytide doctor` prints its command\n",
+        );
     }
     if writes_file(files, HOOK_PATH) {
         text.push_str("Install the hook in each clone: pre-commit install, or prek install\n");
@@ -193,6 +199,11 @@ fn describe_next_steps(tree: &WorkTree, files: &[OutputFile]) -> String {
     text.push_str("  keytide audit                                  checks the access keys in AWS\n");
     if !written.is_empty() {
         text.push_str("  git commit -m \"Check AWS access keys with keytide\" && git push\n");
+    }
+    if files.iter().any(|file| file.path.ends_with(ROTATE_FILE)) {
+        text.push_str(
+            "  keytide doctor                                 checks all that a rotation needs, and changes nothing\n",
+        );
     }
     text
 }

@@ -14,6 +14,7 @@ use crate::error::CommandError;
 use crate::report::Report;
 use crate::repository::ManagedKeys;
 use crate::rotation::RotationRequest;
+use crate::rotation::decide::ROLLBACK_REQUESTED;
 use crate::system::shutdown::ShutdownSignals;
 use crate::system::worktree::WorkTree;
 
@@ -61,7 +62,8 @@ pub fn rotate(context: &Context<'_>, arguments: &RotateArgs) -> Result<Report, C
 pub fn rollback(context: &Context<'_>, arguments: &RollbackArgs) -> Result<Report, CommandFailure> {
     let reactivate_compromised = arguments.reactivate_compromised_key;
     let asked = RotationRequest { rollback: true, reactivate_compromised, ..RotationRequest::default() };
-    let rollback_reason = arguments.reason.as_deref();
+    let reason = describe_request(context.environment.get("GITHUB_ACTOR"), arguments.reason.as_deref());
+    let rollback_reason = Some(&*reason);
     let request = CommandRequest { aws: &arguments.aws, user: Some(&arguments.user), asked, rollback_reason };
     let budget = ChangeBudget { only: no_delete(arguments.no_delete), ..ChangeBudget::default() };
     run_write_command(context, &request, Notice::None, async |run: &RunContext, signals| {
@@ -70,6 +72,17 @@ pub fn rollback(context: &Context<'_>, arguments: &RollbackArgs) -> Result<Repor
         }
         Ok(run_users::rotate_users(run, &mut budget.clone(), signals).await)
     })
+}
+
+/// Who asked for a rollback, where GitHub says it, and why: the journal keeps it, and `plan` shows it to whoever looks next.
+fn describe_request(actor: Option<&str>, reason: Option<&str>) -> String {
+    let is_login = |name: &&str| {
+        let name = name.strip_suffix("[bot]").unwrap_or(name);
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let by = actor.filter(is_login).map(|actor| format!(" by {actor}"));
+    let reason = reason.map(|reason| format!(": {reason}"));
+    [ROLLBACK_REQUESTED.to_owned(), by.unwrap_or_default(), reason.unwrap_or_default()].concat()
 }
 
 /// Refuses a rollback that no run could begin, before anything is written.
@@ -166,4 +179,18 @@ fn run_write_command(
         }
         Ok(report)
     })?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::describe_request;
+
+    #[test]
+    fn a_request_names_who_asked_and_why() {
+        assert_eq!(describe_request(None, None), "a rollback was requested");
+        assert_eq!(describe_request(Some("octocat"), None), "a rollback was requested by octocat");
+        let both = describe_request(Some("acme-app[bot]"), Some("INC-7"));
+        assert_eq!(both, "a rollback was requested by acme-app[bot]: INC-7");
+        assert_eq!(describe_request(Some("no\nlogin"), Some("INC-7")), "a rollback was requested: INC-7");
+    }
 }

@@ -90,8 +90,11 @@ fn describe_for_people(event: &JournalEvent) -> String {
         }
         JournalEvent::Completed => "the new key is in use; the rotation has ended".to_owned(),
         JournalEvent::Rollback { why } => {
-            let reason = why.strip_prefix(ROLLBACK_REQUESTED).and_then(|rest| rest.strip_prefix(": "));
-            format!("rollback begun: {}", reason.unwrap_or(why))
+            // Who asked for it, and why
+            match why.strip_prefix(ROLLBACK_REQUESTED) {
+                Some(request) => format!("rollback begun{request}"),
+                None => format!("rollback begun: {why}"),
+            }
         }
         JournalEvent::Compromised => "old key reported as compromised".to_owned(),
         JournalEvent::Held { why } => format!("stopped for a review: {why}"),

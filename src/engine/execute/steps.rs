@@ -79,11 +79,11 @@ async fn dispatch_step(
     }
 }
 
-/// Why a rotation is rolled back, with the reason that a person gave.
+/// Why a rotation is rolled back: in the words of the request, where there was one.
 fn rollback_reason(session: &JournalSession<'_, impl Backend>, seen: &Observation, why: &str) -> String {
     match &session.user_rotation.rollback_reason {
         // Only where this run was asked: a revert on GitHub has no reason that a person gave
-        Some(reason) if seen.request.rollback => format!("{why}: {reason}"),
+        Some(request) if seen.request.rollback => request.to_string(),
         _ => why.to_owned(),
     }
 }

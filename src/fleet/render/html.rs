@@ -89,7 +89,8 @@ fn render_faults(report: &FleetReport) -> String {
     if unread.is_empty() && report.remarks.is_empty() {
         return String::new();
     }
-    let mut out = "<h2>What is missing</h2>\n<ul>\n".to_owned();
+    let title = if unread.is_empty() { "Remarks" } else { "What is missing" };
+    let mut out = format!("<h2>{title}</h2>\n<ul>\n");
     for fault in unread.iter().take(MAX_FINDINGS) {
         let _ = writeln!(out, "<li><span class=\"error\">not read</span> {}</li>", with_code(fault));
     }

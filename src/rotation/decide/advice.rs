@@ -2,6 +2,7 @@
 //! not do.
 
 use super::decision::{Advice, StepDecision};
+use super::guards::format_wait;
 use super::situation::{HeldKey, Situation, format_day, format_moment};
 use crate::destinations::kind::describe_removal;
 use crate::destinations::wording::name_destinations;
@@ -90,6 +91,17 @@ fn closed_leak_help(case: &Situation<'_>, rotation: &OpenRotation, leaked: &KeyI
     }
 }
 
+/// A rotation that was given up: what becomes of the new key, and when the next rotation comes.
+fn closed_help(case: &Situation<'_>, old: &KeyId) -> String {
+    let (quiet, soak) = (format_wait(case.rules.quiet), format_wait(case.rules.soak));
+    let is_due = case.find_key(old).is_some_and(|key| case.time_since(key.created) >= case.rules.start_at);
+    let next = if is_due { "; then the next rotation begins" } else { "" };
+    format!(
+        ": {old} stays in use. The new key is deactivated when it was not used for {quiet}, and deleted {soak} later{next}. \
+         To open the pull request again does not bring it back"
+    )
+}
+
 /// How to deactivate a leaked key by hand.
 fn stop_command(case: &Situation<'_>, leaked: &KeyId) -> String {
     format!(
@@ -119,9 +131,7 @@ fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDeci
         {
             Advice::ask(closed_leak_help(case, rotation, old))
         }
-        RotationPhase::Closed => Advice::nothing_to_do(format_args!(
-            ": {old} stays in use, and the new key is deleted when nothing needs it"
-        )),
+        RotationPhase::Closed => Advice::nothing_to_do(closed_help(case, old)),
         // The reason of a soak names the command already
         RotationPhase::Merged | RotationPhase::Grace | RotationPhase::Soaking
             if decision.step == RotationStep::Wait && !decision.why.contains("keytide rollback") =>

@@ -37,7 +37,7 @@ pub const DELETE_GUARDS: &[RetirementGuard] = &[
 const AFTER_MERGE: &str = "has not succeeded since every destination holds the new key";
 
 /// A wait in days, or in hours if it is no whole number of days.
-fn format_wait(wait: SignedDuration) -> String {
+pub fn format_wait(wait: SignedDuration) -> String {
     match wait.as_hours() {
         24 => "1 day".to_owned(),
         hours if hours % 24 == 0 => format!("{} days", hours / 24),

@@ -307,7 +307,8 @@ fn a_plan_lists_the_history_of_a_rotation() {
     let mut world = proposed();
     world.pass(1);
     let reason = "the app fails since the merge (INC-7)\u{1b}[31m";
-    world.keytide(&["rollback", "--user", USER, "--reason", reason]).run().exits(0);
+    let rollback = world.keytide(&["rollback", "--user", USER, "--reason", reason]);
+    rollback.env("GITHUB_ACTOR", "octocat").run().exits(0);
     let policy = world.policy_with("{}");
     let run = world.keytide(&["plan", "--history"]).file(POLICY, policy.clone()).run().exits(0);
     let report = run.json();
@@ -316,12 +317,15 @@ fn a_plan_lists_the_history_of_a_rotation() {
     let wanted = ["intent", "create", "staged", "verified", "proposed", "rollback", "tombstone"];
     assert!(wanted.iter().all(|event| events.contains(event)) && events[0] == "intent", "{events:?}");
     let back = history.iter().find(|entry| entry["event"] == "rollback").unwrap();
-    assert_eq!(back["reason"], format!("a rollback was requested: {reason}"));
+    assert_eq!(back["reason"], format!("a rollback was requested by octocat: {reason}"));
     assert!(back["at"].as_str().unwrap().starts_with("2026-03-"), "{back}");
     let commit = &back["commit"].as_str().unwrap()[..10];
     let text = world.keytide_text(&["plan", "--history"]).file(POLICY, policy.clone()).run().exits(0).stdout;
-    let shown = "a rollback was requested: the app fails since the merge (INC-7)\\u{1b}[31m";
-    assert!(text.contains("UTC rollback begun: the app fails since") && !text.contains(" claim: "), "{text}");
+    let shown = "a rollback was requested by octocat: the app fails since the merge (INC-7)\\u{1b}[31m";
+    assert!(
+        text.contains("UTC rollback begun by octocat: the app fails since") && !text.contains(" claim: "),
+        "{text}"
+    );
     let entry = format!("(INC-7)\\u{{1b}}[31m [{commit}]");
     for sentence in
         ["rotation 1 begun; it replaces AKIA", "UTC new key requested", "UTC pull request #", &entry]
