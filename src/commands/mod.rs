@@ -15,6 +15,7 @@ mod excerpts;
 mod explain;
 mod failure;
 mod fleet;
+mod hyphen_names;
 mod iam_policy;
 mod init;
 mod migrate;
@@ -31,13 +32,13 @@ mod standard_output;
 mod terraform_files;
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use clap::Parser;
 
 pub use cli::Cli;
 use cli::{Command, add_hint};
 use context::{Context, write_stdout, write_usage_error};
+use hyphen_names::separate_file_names;
 #[cfg(not(feature = "online"))]
 use offline::{doctor, rotation};
 use progress::ProgressLine;
@@ -46,7 +47,6 @@ use crate::error::{CommandError, ExitStatus};
 use crate::policy::schema;
 use crate::system::clock;
 use crate::system::environment::ProcessEnvironment;
-use crate::system::files;
 
 /// Runs one command and returns its exit code. In a GitHub workflow, a call without arguments takes them from the
 /// inputs of the action.
@@ -55,29 +55,18 @@ pub fn run(environment: &ProcessEnvironment, arguments: Vec<OsString>) -> ExitSt
         return run_action(environment);
     }
     // Before clap: it would take the name for the option, and the option would already apply
-    if let Some(name) = find_file_taken_for_option(&arguments) {
-        let help = "write `--` before the names of files";
-        let message = format!("`{name}` would be an option, and is the name of a file here");
-        write_usage_error(environment, &format!("error: {message}\n  help: {help}\n"));
-        return ExitStatus::Invalid;
-    }
+    let arguments = match separate_file_names(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let help = "write `--` before the names of files";
+            write_usage_error(environment, &format!("error: {error}\n  help: {help}\n"));
+            return ExitStatus::Invalid;
+        }
+    };
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => run_command(&cli, environment),
         Err(error) => print_clap_error(&add_hint(error, &arguments), environment),
     }
-}
-
-/// Returns the first option that is also the name of a file in the working folder. A program that passes the names of
-/// changed files, such as a hook, would pass a committed `--fail-on=never` as an option.
-fn find_file_taken_for_option(arguments: &[OsString]) -> Option<String> {
-    for argument in arguments.iter().skip(1).take_while(|argument| *argument != "--") {
-        let bytes = argument.as_encoded_bytes();
-        // A single hyphen is no option.
-        if bytes.len() > 1 && bytes[0] == b'-' && files::is_present(Path::new(argument)) {
-            return Some(argument.to_string_lossy().into_owned());
-        }
-    }
-    None
 }
 
 /// Runs the command that the inputs of the action describe.

@@ -23,6 +23,16 @@ fn the_name_of_a_file_is_never_an_option() {
     let run = world.keytide_in(".", &["check", "--", "--fail-on=never", "-q", "leak.env"], &[]);
     assert_eq!(run.code, 1, "{}", run.stdout);
     assert_eq!(std::fs::read_to_string(world.root.join("app/config.yml")).unwrap(), "real: config\n");
+    // What could be no option is a file, wherever it stands
+    for name in ["-note.md", "--notes"] {
+        world.write(name, b"nothing\n");
+        let run = world.keytide_in(".", &["check", name, "--format", "json", "app/config.yml"], &[]);
+        assert_eq!(run.code, 0, "{name}: {} {}", run.stdout, run.stderr);
+        world.write(name, leak().as_bytes());
+        let run = world.keytide_in(".", &["check", name, "--format", "json", "app/config.yml"], &[]);
+        assert_eq!(run.code, 1, "{name}: {} {}", run.stdout, run.stderr);
+        assert!(run.stdout.contains(&format!("\"file\": \"{name}\"")), "{}", run.stdout);
+    }
     // An option that is no file stays one.
     assert_eq!(world.keytide_in(".", &["check", "--fail-on", "never", "leak.env"], &[]).code, 0);
 }
