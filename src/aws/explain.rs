@@ -10,6 +10,8 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIden
 
 /// The longest message that is shown, in characters.
 const MAX_CHARACTERS: usize = 500;
+/// As long as the shortest token: a session token of AWS has more than 300 characters, one of OIDC more than 600.
+const MIN_TOKEN_LENGTH: usize = 200;
 /// What the SDK writes before a cause that says enough.
 const PREFIXES: [&str; 4] = [
     "Error retrieving credentials from external process, ",
@@ -137,12 +139,28 @@ fn causes<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (
 
 /// On one line, and not too long.
 fn shorten_message(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = mask_tokens(&text.split_whitespace().collect::<Vec<_>>().join(" "));
     if text.chars().count() <= MAX_CHARACTERS {
         text
     } else {
         text.chars().take(MAX_CHARACTERS - 1).chain(['…']).collect()
     }
+}
+
+/// A text with `…` in the place of what may be a token: AWS quotes the session token of a request whose signature it
+/// rejects, and STS the token of OIDC. Each is longer than any name that a message has.
+fn mask_tokens(text: &str) -> String {
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || "+/=_-.%".contains(c);
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(is_of_token) {
+        let (before, run) = rest.split_at(start);
+        let end = run.find(|c: char| !is_of_token(c)).unwrap_or(run.len());
+        masked.push_str(before);
+        masked.push_str(if end < MIN_TOKEN_LENGTH { &run[..end] } else { "…" });
+        rest = &run[end..];
+    }
+    masked + rest
 }
 
 /// Whether an error, or one of its causes, has one of these words.
@@ -151,4 +169,24 @@ pub fn mentions(error: &(dyn StdError + 'static), words: &[&str]) -> bool {
         let text = cause.to_string();
         words.iter().any(|word| text.contains(word))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_in_a_message_is_masked() {
+        let token = format!("IQoJb3JpZ2luX2VjE{}", "a1+/".repeat(90));
+        let said = format!("The Canonical String was 'x-amz-security-token:{token} host:iam.amazonaws.com'");
+        assert_eq!(
+            shorten_message(&said),
+            "The Canonical String was 'x-amz-security-token:… host:iam.amazonaws.com'"
+        );
+        let jwt =
+            format!("Token eyJhbGciOiJSUzI1NiJ9.{}.{}_- was refused", "eyJ".repeat(90), "c2ln".repeat(80));
+        assert_eq!(shorten_message(&jwt), "Token … was refused");
+        let arn = format!("arn:aws:iam::123456789012:role/{}/r is not authorized", "path/of/teams".repeat(9));
+        assert_eq!(shorten_message(&arn), arn);
+    }
 }

@@ -1,5 +1,5 @@
-//! `keytide explain`: prints what a rule means, why it exists, how to fix its findings, and which controls it covers; or what
-//! a phase of a rotation means.
+//! `keytide explain`: prints what a rule means, why it exists, how to fix its findings, and which controls it covers; what a
+//! phase of a rotation means; or what a person on call does.
 
 use std::fmt::Write;
 
@@ -14,13 +14,23 @@ use crate::text_style::TextStyle;
 const FULL_POLICY: &str = include_str!("../../policies/full.yaml");
 /// The rows of the table of phases: docs/runbook.md has the same, generated from here.
 const PHASE_ROWS: &str = include_str!("phases.md");
+/// What a person on call does, by name: docs/runbook.md has the same, generated from here.
+const TOPICS: [(&str, &str, &str); 3] = [
+    ("leaked-key", "The key has leaked", include_str!("topics/leaked-key.md")),
+    ("changed-journal", "The journal was changed", include_str!("topics/changed-journal.md")),
+    (
+        "encrypted-anew",
+        "A file of a destination was encrypted anew",
+        include_str!("topics/encrypted-anew.md"),
+    ),
+];
 /// How many names an unknown name is answered with.
 const SUGGESTED: usize = 5;
 
 /// Returns the text of a topic, or the list of rules.
 pub fn run(topic: Option<&str>, style: TextStyle) -> Result<String, CommandError> {
     match topic {
-        None => Ok(list_rules(style)),
+        None => Ok(list_rules(style) + &list_others(style)),
         Some("policy") => Ok(FULL_POLICY.to_owned()),
         Some(name) => explain_name(name, style),
     }
@@ -30,6 +40,9 @@ fn explain_name(name: &str, style: TextStyle) -> Result<String, CommandError> {
     if let Some(rule) = rules::find_rule(name) {
         return Ok(explain_rule(rule, style));
     }
+    if let Some((_, title, text)) = TOPICS.iter().find(|(topic, ..)| *topic == name) {
+        return Ok(format!("{title}\n\n{text}"));
+    }
     let phase = RotationPhase::ALL.into_iter().find(|phase| phase.name() == name);
     phase.map(|phase| explain_phase(phase, style)).ok_or_else(|| unknown_name(name))
 }
@@ -37,15 +50,15 @@ fn explain_name(name: &str, style: TextStyle) -> Result<String, CommandError> {
 fn unknown_name(name: &str) -> CommandError {
     let mut names: Vec<&str> = rules::ALL_RULES.iter().map(|rule| rule.rule_meta().name).collect();
     names.extend(RotationPhase::ALL.map(RotationPhase::name));
+    names.extend(TOPICS.map(|(name, ..)| name));
     // What begins with it is more likely meant than what is spelled alike
     let (mut nearest, others): (Vec<&str>, Vec<&str>) =
         names.into_iter().partition(|known| !name.is_empty() && known.starts_with(name));
     nearest.extend(nearest_names(name, &others, SUGGESTED));
     nearest.truncate(SUGGESTED);
     let nearest = quote_names(&nearest);
-    CommandError::invalid(format!("no rule or phase is named `{name}`")).with_help(format!(
-        "the nearest names are {nearest}; `keytide explain` lists all rules, and docs/runbook.md all phases"
-    ))
+    CommandError::invalid(format!("no rule, phase or topic is named `{name}`"))
+        .with_help(format!("the nearest names are {nearest}; `keytide explain` lists all"))
 }
 
 fn explain_phase(phase: RotationPhase, style: TextStyle) -> String {
@@ -54,7 +67,7 @@ fn explain_phase(phase: RotationPhase, style: TextStyle) -> String {
     for (label, text) in [("Means: ", meaning), ("Look at: ", look_at), ("Ways out: ", ways_out)] {
         out.push_str(&labelled(style, label, text));
     }
-    let next = "`keytide plan --user NAME` says what the rotation of a user waits for; docs/runbook.md has all phases";
+    let next = "`keytide plan --user NAME` says what the rotation of a user waits for; `keytide explain` lists all phases";
     out.push_str(&labelled(style, "Next: ", next));
     out
 }
@@ -76,6 +89,17 @@ fn list_rules(style: TextStyle) -> String {
         let _ = writeln!(out, "{:width$}  {:7}  {summary}", meta.name, meta.severity.as_str());
     }
     out
+}
+
+/// The names of the phases and of the other topics.
+fn list_others(style: TextStyle) -> String {
+    let phases = RotationPhase::ALL.map(RotationPhase::name).join(", ");
+    let topics = TOPICS.map(|(name, ..)| name).join(", ");
+    format!(
+        "\n{}{}",
+        labelled(style, "Phases of a rotation: ", &phases),
+        labelled(style, "For the person on call: ", &topics)
+    ) + &labelled(style, "The policy file with all fields: ", "policy")
 }
 
 fn explain_rule(rule: &dyn Rule, style: TextStyle) -> String {

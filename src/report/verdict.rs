@@ -82,8 +82,10 @@ fn pass_verdict(report: &Report, summary: &ReportSummary) -> String {
             errors => format!("passed: {}, which --fail-on ignores", count(errors, "error")),
         };
     };
+    // One with conflicts cannot be merged: the next run updates it
+    let mergeable = rotations.iter().filter(|line| line.phase != RotationPhase::Conflicting);
     let open: Vec<String> =
-        rotations.iter().filter_map(|line| line.pull_request).map(|number| format!("#{number}")).collect();
+        mergeable.filter_map(|line| line.pull_request).map(|number| format!("#{number}")).collect();
     let pending = rotations.iter().filter(|line| line.next.is_some()).count();
     match (&open[..], pending) {
         ([], 0) if rotations.is_empty() => {

@@ -213,6 +213,17 @@ impl Observation {
         self.keys.known()?.iter().find(|key| &*key.id == id)
     }
 
+    /// A destination that holds a key which is inactive or gone, as far as it is known: what reads it there fails.
+    pub fn failing_destination(&self) -> Option<(&DestinationState, &KeyId)> {
+        let (journal, keys) = (self.journal.known()?, self.keys.known()?);
+        let holds_lost = |place: &&DestinationState| {
+            let id = place.key_in(journal);
+            id.is_some_and(|id| !keys.iter().any(|key| key.id == *id && !key.is_inactive()))
+        };
+        let place = self.destinations.iter().find(holds_lost)?;
+        Some((place, place.key_in(journal)?))
+    }
+
     /// The old key of a rotation, while it is active.
     pub fn active_old_key<'r>(&self, rotation: &'r OpenRotation) -> Option<&'r KeyId> {
         rotation.old.as_ref().filter(|old| self.find_key(old).is_some_and(ObservedKey::is_active))

@@ -53,6 +53,11 @@ impl RotationWait {
 /// The wait of a rotation under way. `None` without one, where its start is unknown, and for a phase that is reported at
 /// once (`held`, `quarantined`, `blocked`).
 pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationParams) -> Option<RotationWait> {
+    // What reads a destination fails until the next run, or until the merge: that is reported at once
+    let repairs = matches!(phase, RotationPhase::Drifted | RotationPhase::RollingBack);
+    if repairs && seen.failing_destination().is_some() {
+        return Some(RotationWait { limit: SignedDuration::ZERO, ..RotationWait::since(seen.now) });
+    }
     let open = seen.journal.known()?.open.as_ref()?;
     let soaks = matches!(
         phase,

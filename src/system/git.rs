@@ -13,6 +13,8 @@ use super::git_process::{self, MAX_SILENCE, ProcessError, ProcessOutput};
 
 /// The most that Git may print as a list: ten times what a repository with a million files needs.
 const MAX_LIST_BYTES: usize = 1024 * 1024 * 1024;
+/// The longest list of an index: a million files. An index of a megabyte can name thousands of times as much.
+pub(super) const MAX_INDEX_LIST_BYTES: usize = 192 * 1024 * 1024;
 /// The most that Git may print as one answer, such as an object ID.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
@@ -163,7 +165,12 @@ impl GitProgram {
     ///
     /// # Errors
     /// As [`Self::run`].
-    fn run_with_input(&self, arguments: &[&str], input: &[u8], limit: usize) -> Result<Vec<u8>, GitError> {
+    pub(super) fn run_with_input(
+        &self,
+        arguments: &[&str],
+        input: &[u8],
+        limit: usize,
+    ) -> Result<Vec<u8>, GitError> {
         let output = self.run_command(arguments, input, limit)?;
         if output.status.success() {
             return Ok(output.stdout);
@@ -204,7 +211,7 @@ impl GitProgram {
         // Deleted files have no content, and a submodule is a repository of its own.
         arguments.extend(["--no-ext-diff", "--diff-filter=d", "--ignore-submodules=all", &head, "--"]);
         arguments.extend(paths);
-        parse_staged_blobs(&self.run(&arguments)?)
+        parse_staged_blobs(&self.run_with_input(&arguments, &[], MAX_INDEX_LIST_BYTES)?)
     }
 
     /// Returns every blob that is reachable from a reference or `HEAD`, once, with one of its paths.

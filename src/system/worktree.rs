@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::environment::ProcessEnvironment;
 use super::files::{self, FileError};
-use super::git::{GitBlob, GitError, GitProgram, StagedBlobs};
+use super::git::{GitBlob, GitError, GitProgram, MAX_INDEX_LIST_BYTES, StagedBlobs};
 use super::git_folder::{self, Discovery, GitFolders, Location};
 use super::git_objects::ObjectReader;
 use super::prepared_file::PreparedFile;
@@ -20,6 +20,9 @@ use crate::repository::{self, FileContent, IndexEntry, InvalidIndex};
 pub const WINDOW: usize = 8 * 1024 * 1024;
 /// The largest index that is read; one with a million files has half of this.
 const MAX_INDEX_BYTES: usize = 192 * 1024 * 1024;
+
+/// How Git lists its index.
+const LIST_INDEX: [&str; 5] = ["ls-files", "-z", "-s", "-t", "--full-name"];
 
 /// A Git repository in the file system, or a folder without one.
 pub struct WorkTree {
@@ -93,7 +96,7 @@ impl WorkTree {
             Err(IndexError::Invalid(reason @ InvalidIndex::Unsupported)) => {
                 let listed = self
                     .program_of_repository()
-                    .and_then(|git| git.run(&["ls-files", "-z", "-s", "-t", "--full-name"]));
+                    .and_then(|git| git.run_with_input(&LIST_INDEX, &[], MAX_INDEX_LIST_BYTES));
                 let entries = listed.and_then(|listed| {
                     repository::parse_listed_entries(&listed)
                         .ok_or_else(|| GitError::unexpected("ls-files", &listed))

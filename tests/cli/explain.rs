@@ -30,7 +30,17 @@ fn explain_knows_every_rule() {
     let help =
         run.stderr.lines().find_map(|line| line.trim_start().strip_prefix("help: ")).unwrap_or_default();
     assert_eq!(help.matches('`').count(), 12, "five names and a command: {}", run.stderr);
-    assert!(help.ends_with("`keytide explain` lists all rules, and docs/runbook.md all phases"), "{help}");
+    assert!(help.ends_with("`keytide explain` lists all"), "{help}");
+    let topics = Keytide::new(&["explain"]).run().exits(0).stdout;
+    assert!(
+        topics.contains("\nFor the person on call: leaked-key, changed-journal, encrypted-anew\n"),
+        "{topics}"
+    );
+    let journal = Keytide::new(&["explain", "changed-journal"]).run().exits(0).stdout;
+    assert!(
+        journal.starts_with("The journal was changed\n\n") && journal.contains("git push --force"),
+        "{journal}"
+    );
     assert_eq!(
         Keytide::new(&["explain", "policy"]).run().exits(0).stdout,
         include_str!("../../policies/full.yaml")

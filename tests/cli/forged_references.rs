@@ -151,6 +151,38 @@ fn an_entry_of_the_future_is_named_at_once() {
     assert_eq!(world.rotate()["rotations"][0]["phase"], "grace");
 }
 
+/// A journal that is cut back to before AWS accepted the key: the pull request that brings the key is not left open while
+/// the key goes.
+#[test]
+fn a_journal_that_is_cut_back_leaves_no_trap() {
+    let mut world = file_alone();
+    world.until("proposed");
+    let state = world.github.state();
+    let journal = format!("refs/keytide/123456789012/{USER}");
+    let entries = state["journals"][&journal].as_array().unwrap();
+    let after =
+        entries.iter().rev().position(|one| one.as_str().unwrap().contains("keytide: staged (")).unwrap();
+    let body = json!({ "sha": state["commits"][&journal][after], "force": true });
+    world.github.ask("PATCH", &format!("git/{journal}"), &body);
+    for hours in [5, 30] {
+        world.pass(hours);
+        let report = world.keytide(&["rotate"]).run().exits(1).json();
+        let line = &report["rotations"][0];
+        assert_eq!(line["phase"], "quarantined", "{report:#}");
+        assert!(line["why"].as_str().unwrap().starts_with("pull request #100 brings AKIA"), "{report:#}");
+        assert!(world.keys().values().all(|(_, status)| status == "Active"), "{report:#}");
+    }
+    // The way out
+    world.github.control("POST", "close", &json!({ "number": 100 }));
+    let given_up = world.keys().into_keys().find(|id| id != OLD).unwrap();
+    for _ in 0..3 {
+        world.pass(24);
+        world.rotate();
+    }
+    // The next rotation has begun
+    assert!(!world.keys().contains_key(&given_up) && world.keys()[OLD].1 == "Active", "{:?}", world.keys());
+}
+
 /// Any number of journals of users that nobody has: each run reads some, says so, and does its work.
 #[test]
 fn journals_of_unknown_users_stop_nobody() {

@@ -191,7 +191,7 @@ fn a_forged_review_clears_no_forgery() {
     let told = format!("{} / {}", rotation_field(&run, "why"), rotation_field(&run, "help"));
     for words in [
         "this run begins no rollback",
-        "\"The journal was changed\"",
+        "`keytide explain changed-journal`",
         "do not clear this",
         "--status Active`",
     ] {

@@ -77,7 +77,7 @@ fn without_an_account_it_says_what_the_files_tell() {
         [
             "git commit -m \"Check AWS access keys with keytide\" && git push",
             "keytide audit",
-            "keytide iam-policy --for all --format cli",
+            "keytide iam-policy --for audit --format cli",
             "keytide check",
             "git add .github/keytide.yml"
         ]
@@ -111,7 +111,7 @@ fn without_an_account_it_says_what_the_files_tell() {
         .lines()
         .map(|line| line.split("  ").nth(1).unwrap())
         .collect();
-    assert_eq!(commands, ["keytide check", "keytide iam-policy --for all --format cli", "keytide audit"]);
+    assert_eq!(commands, ["keytide check", "keytide iam-policy --for audit --format cli", "keytide audit"]);
     assert_eq!(
         std::fs::read_to_string(folder.join(".github/keytide.yml")).unwrap(),
         text,

@@ -1,8 +1,8 @@
 //! The rows of the way back: a rollback, and a new key that is given up.
 
 use keytide::rotation::{
-    BranchTip, JournalEvent, KeyState, Observed, PullRequestState, RotationPhase, RotationStep, StorageKind,
-    decide,
+    BranchTip, JournalEvent, KeyState, Observation, Observed, ObservedKey, PullRequestState, RotationPhase,
+    RotationStep, StorageKind, decide,
 };
 
 use crate::rows::*;
@@ -74,12 +74,33 @@ fn rolling_back_holds_where_a_store_cannot_be_read() {
 fn unverified_is_given_up_and_discarded() {
     let story = Story::new("staged", None).intent(days(40), false).staged(days(39));
     let keys = vec![active(OLD), key(NEW, KeyState::Active, never())];
-    let (phase, step_) = step(&seen(&story, OLD, keys.clone()));
+    let (phase, step_) = step(&unproposed(&story, keys.clone()));
     assert!(matches!((phase, step_), (RotationPhase::Unverified, RotationStep::AbandonNewKey { .. })));
     let story =
         story.then(days(1), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "died".to_owned() });
     let discard = RotationStep::Discard { key: NEW.into(), delete: false };
-    assert_eq!(step(&seen(&story, OLD, keys)), (RotationPhase::Unverified, discard));
+    assert_eq!(step(&unproposed(&story, keys)), (RotationPhase::Unverified, discard));
+}
+
+/// What is seen before a pull request was opened.
+fn unproposed(story: &Story, keys: Vec<ObservedKey>) -> Observation {
+    Observation { pull_request: Observed::Known(None), ..seen(story, OLD, keys) }
+}
+
+/// A journal that lost its entries: an open pull request brings the key, which therefore stays.
+#[test]
+fn unverified_leaves_a_key_alone_that_a_pull_request_brings() {
+    let staged = Story::new("staged", None).intent(days(40), false).staged(days(39));
+    let abandoned = staged
+        .clone()
+        .then(days(1), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "died".to_owned() });
+    for story in [staged, abandoned] {
+        let mut seen = unproposed(&story, vec![active(OLD), key(NEW, KeyState::Active, never())]);
+        seen.pull_request = pull(PullRequestState::Open { conflicting: false });
+        assert_eq!(step(&seen), (RotationPhase::Quarantined, RotationStep::Wait));
+        seen.pull_request = Observed::unknown("502");
+        assert_eq!(step(&seen), (RotationPhase::Unknown, RotationStep::Wait));
+    }
 }
 
 /// A journal may be forged: a key that someone uses is none that no one has.
@@ -88,7 +109,8 @@ fn unverified_leaves_a_key_alone_that_someone_uses() {
     let story = Story::new("staged", None).intent(days(40), false).staged(days(39));
     let story =
         story.then(days(1), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "died".to_owned() });
-    let with = |last_used| step(&seen(&story, OLD, vec![active(OLD), key(NEW, KeyState::Active, last_used)]));
+    let with =
+        |last_used| step(&unproposed(&story, vec![active(OLD), key(NEW, KeyState::Active, last_used)]));
     let discard = RotationStep::Discard { key: NEW.into(), delete: false };
     assert_eq!(with(used(days(30) - minutes(1), "sts")), (RotationPhase::Unverified, discard));
     assert_eq!(with(used(days(30) - minutes(46), "sts")), (RotationPhase::Blocked, RotationStep::Wait));
@@ -311,7 +333,7 @@ fn the_reason_of_a_rollback_is_reported() {
     seen.now = now();
     let decision = decide(&seen, &rules());
     assert!(
-        decision.why.contains("rolling back since ") && decision.why.ends_with(": asked"),
+        decision.why.contains("rolling back since ") && decision.why.ends_with(" (asked)"),
         "{}",
         decision.why
     );

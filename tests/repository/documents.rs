@@ -31,11 +31,14 @@ fn the_runbook_has_every_word_of_the_journal() {
     }
 }
 
-/// The table of phases is that of `keytide explain`.
+/// The table of phases and the topics are those of `keytide explain`.
 #[test]
 fn the_runbook_has_the_phases_of_the_program() {
     let head = "| phase | what it means | what to look at | ways out |\n|---|---|---|---|\n";
     matches_part("docs/runbook.md", "phases", &format!("{head}{}", read("src/commands/phases.md")));
+    for topic in ["leaked-key", "changed-journal", "encrypted-anew"] {
+        matches_part("docs/runbook.md", topic, &read(&format!("src/commands/topics/{topic}.md")));
+    }
 }
 
 /// The pages of the book.

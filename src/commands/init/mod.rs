@@ -193,14 +193,20 @@ fn describe_next_steps(tree: &WorkTree, files: &[OutputFile]) -> String {
     text.push_str(
         "  keytide check                                  checks the repository's files, offline\n",
     );
-    text.push_str(
-        "  keytide iam-policy --for all --format cli      prints a script that makes the roles in AWS\n",
-    );
+    let rotates = files.iter().any(|file| file.path.ends_with(ROTATE_FILE));
+    text.push_str(match rotates {
+        true => {
+            "  keytide iam-policy --for all --format cli      prints a script that makes the roles in AWS\n"
+        }
+        false => {
+            "  keytide iam-policy --for audit --format cli    prints a script that makes the role in AWS\n"
+        }
+    });
     text.push_str("  keytide audit                                  checks the access keys in AWS\n");
     if !written.is_empty() {
         text.push_str("  git commit -m \"Check AWS access keys with keytide\" && git push\n");
     }
-    if files.iter().any(|file| file.path.ends_with(ROTATE_FILE)) {
+    if rotates {
         text.push_str(
             "  keytide doctor                                 checks all that a rotation needs, and changes nothing\n",
         );

@@ -6,7 +6,7 @@ use crate::destinations::wording::name_destinations;
 use crate::ports::JournalStore as _;
 use crate::report::{HistoryLine, Report};
 use crate::rotation::decide::ROLLBACK_REQUESTED;
-use crate::rotation::{JournalEntry, JournalEvent, RedeployCause};
+use crate::rotation::{JournalEntry, JournalEvent, RedeployCause, RotationPhase};
 
 /// Adds the history of each user to its line of a report.
 pub async fn add_histories(run: &RunContext, report: &mut Report) {
@@ -15,11 +15,22 @@ pub async fn add_histories(run: &RunContext, report: &mut Report) {
             Ok(chain) => {
                 let entries: Vec<(&str, &JournalEntry)> =
                     chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry)).collect();
-                report.set_history(user, last_rotation(&entries));
+                let mut history = last_rotation(&entries);
+                // The wrong entry may be one of those that are left out otherwise
+                if chain_is_broken(report, user) {
+                    history.iter_mut().for_each(|line| line.is_bookkeeping = false);
+                }
+                report.set_history(user, history);
             }
             Err(error) => report.add_fault("reading the journal".to_owned(), error.to_string()),
         }
     }
+}
+
+/// Whether the report names a fault of the user's journal.
+fn chain_is_broken(report: &Report, user: &str) -> bool {
+    let line = report.rotations.iter().flatten().find(|line| line.user == user);
+    line.is_some_and(|line| line.phase == RotationPhase::Quarantined)
 }
 
 /// The entries of the last rotation, or all where none has begun.

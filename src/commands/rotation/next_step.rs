@@ -43,6 +43,7 @@ fn describe_claim(phase: RotationPhase, seen: &Observation) -> &'static str {
         RotationPhase::Grace => "continue towards the deactivation of the old key",
         RotationPhase::Soaking => "continue towards the deletion of the old key",
         RotationPhase::Retiring => "continue to retire the key",
+        RotationPhase::Drifted => "activate the key that a destination holds",
         RotationPhase::Closed => "continue to discard the new key",
         RotationPhase::RollingBack => "continue the rollback",
         _ => "continue the rotation",

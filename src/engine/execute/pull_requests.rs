@@ -306,6 +306,10 @@ pub fn pull_request_data<'s>(
         old: rotation.old.as_ref(),
         old_key: session.observed_keys.iter().find(|key| rotation.is_old(&key.id)),
         new: rotation.new_key(),
+        new_is_active: session
+            .observed_keys
+            .iter()
+            .any(|key| Some(&key.id) == rotation.new_key() && key.is_active()),
         places: &rotation.destinations,
         recipients: rotation.staged.as_ref().map_or(&NONE, |staged| &staged.recipients),
         before: session.previous_recipients.as_ref(),

@@ -24,9 +24,12 @@ impl PullRequestReads {
             proposal: Observed::Known(None),
             revert: Observed::Known(None),
         };
-        // No pull request is opened before AWS has accepted the key
-        let Some(rotation) = open.filter(|rotation| rotation.verified.is_some()) else { return none };
+        let Some(rotation) = open.filter(|rotation| rotation.staged.is_some()) else { return none };
         let branch = ids::branch_name(&task.user, rotation.number);
+        // No pull request is opened before AWS has accepted the key: one that is there shows that entries are lost
+        if rotation.verified.is_none() {
+            return Self { proposal: Observed::from(world.find_pull_request(&branch).await), ..none };
+        }
         let revert = match rotation.rollback {
             Some(_) => Observed::from(
                 world.find_pull_request(&ids::revert_branch_name(&task.user, rotation.number)).await,

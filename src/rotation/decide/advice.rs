@@ -25,15 +25,27 @@ fn name_places(case: &Situation<'_>, text: &str) -> String {
     name_destinations(text, seen.chain(open.iter().map(|frozen| &*frozen.destination)))
 }
 
-/// The reason with why and when the rollback began: the person who looks may not be the one who asked for it.
+/// The reason with why and when the rollback began, or the new key was given up: the person who looks may not be the one
+/// who asked for it.
 fn complete_reason(case: &Situation<'_>, decision: &StepDecision) -> Option<String> {
     let rotation = case.open_rotation()?;
-    let (reason, at) = rotation.rollback_reason.as_deref().zip(rotation.rollback)?;
+    let back = rotation.rollback_reason.as_deref().zip(rotation.rollback);
+    let abandoned = rotation.abandon_reason.as_deref().zip(rotation.abandoned_at);
+    let (what, (reason, at)) = match (back, abandoned) {
+        (Some(back), _) => ("rolling back", back),
+        (None, abandoned) => ("the new key is given up", abandoned?),
+    };
+    let why = match rotation.old.as_ref().filter(|_| decision.phase == RotationPhase::Closed) {
+        Some(old) if is_leaked(case, rotation) && case.seen.active_old_key(rotation).is_some() => {
+            format!("the leaked key {old} is active, and this rotation does not replace it; {}", decision.why)
+        }
+        _ => decision.why.clone(),
+    };
     // The row may have quoted it already
     if decision.why.contains(reason) {
-        return None;
+        return Some(why);
     }
-    Some(format!("{}; rolling back since {}: {reason}", decision.why, format_day(at)))
+    Some(format!("{why}; {what} since {} ({reason})", format_day(at)))
 }
 
 fn complete_help(case: &Situation<'_>, decision: &StepDecision) -> Option<Advice> {
@@ -185,7 +197,7 @@ fn retirement_help(case: &Situation<'_>, old: &KeyId, back: &str) -> Advice {
 fn rolling_back_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> String {
     let revert = case.seen.revert_pull_request.known().and_then(Option::as_ref);
     match revert {
-        Some(revert) if revert.is_open() => "merge it soon; no key is deactivated until then".to_owned(),
+        Some(revert) if revert.is_open() => open_revert_help(case, rotation, revert.number),
         revert => {
             let mut destinations = case.destinations_in(rotation, true);
             let opens = revert.is_none() && destinations.any(|(_, holds)| holds == HeldKey::New);
@@ -203,6 +215,25 @@ fn rolling_back_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &S
                 case.command("resume")
             )
         }
+    }
+}
+
+/// What to do with the rollback's pull request.
+fn open_revert_help(case: &Situation<'_>, rotation: &OpenRotation, number: u64) -> String {
+    let holds_new = case.destinations_in(rotation, true).any(|(_, held)| held == HeldKey::New);
+    match case.seen.failing_destination() {
+        _ if !holds_new => {
+            format!(
+                "no file holds the new key any more: merge or close pull request #{number}, which nothing waits for"
+            )
+        }
+        Some((place, id)) => {
+            format!(
+                "merge it now: {id}, which `{}` holds, is inactive or gone, and what reads it there fails until then",
+                place.id
+            )
+        }
+        None => "merge it soon; no key is deactivated until then".to_owned(),
     }
 }
 

@@ -21,7 +21,7 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
             format!("the journal has an entry `{event}` that this version of keytide cannot read"),
         );
         return Some(decision.with_help(
-            "if a newer version of keytide wrote it, upgrade to that; if not, someone else wrote it: docs/runbook.md, \"The journal was changed\"",
+            "if a newer version of keytide wrote it, upgrade to that; if not, someone else wrote it: `keytide explain changed-journal`",
         ));
     }
     if let Some(fault) = &journal.fault {
@@ -30,7 +30,7 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
         let help = match journal.fault_outlasts_resume {
             true => lasting_fault_help(case),
             false => format!(
-                "move the journal back to before the wrong entry: docs/runbook.md, \"The journal was changed\". Only if no one finds that entry: {}, which ends the rotation and leaves its keys to you",
+                "move the journal back to before the wrong entry: `keytide explain changed-journal`. Only if no one finds that entry: {}, which ends the rotation and leaves its keys to you",
                 case.command("resume")
             ),
         };
@@ -78,7 +78,7 @@ fn lasting_fault_help(case: &Situation<'_>) -> String {
         )
     });
     format!(
-        "see who wrote the last entries, and move the journal back to the one before them: docs/runbook.md, \"The journal was changed\". `keytide resume` and `keytide rollback` do not clear this{activate}"
+        "see who wrote the last entries, and move the journal back to the one before them: `keytide explain changed-journal`. `keytide resume` and `keytide rollback` do not clear this{activate}"
     )
 }
 
@@ -113,12 +113,7 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
                 if let Some(wait) = case.wait_for_pending_changes(id, RotationPhase::Drifted) {
                     return Some(wait);
                 }
-                let why = format!("{id}, which is inactive, is in `{}`", place.id);
-                return Some(StepDecision::take_step(
-                    RotationPhase::Drifted,
-                    RotationStep::Activate { key: id.clone() },
-                    why,
-                ));
+                return Some(activate_referenced_key(case, &place.id, id));
             }
             Some(_) => {}
             None if is_taken_back(case, id) => {}
@@ -138,6 +133,16 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
         format!("{id}, which no longer exists, is in `{}`: what reads it there fails", place.id),
     );
     Some(decision.with_help(recovery_help(case, id)))
+}
+
+/// A destination holds a key that keytide deactivated.
+fn activate_referenced_key(case: &Situation<'_>, place: &DestinationId, id: &KeyId) -> StepDecision {
+    let why = format!("{id}, which is inactive, is in `{place}`: what reads it there fails");
+    let step = RotationStep::Activate { key: id.clone() };
+    StepDecision::take_step(RotationPhase::Drifted, step, why).with_help(format!(
+        "`keytide rotate --user {}` activates the key: run it now, a schedule may come a day later",
+        case.seen.user
+    ))
 }
 
 /// A destination holds a key that is inactive because it is compromised. To activate it would give it back to those who
@@ -290,7 +295,10 @@ fn foreign_key_blocker(case: &Situation<'_>, rotation: &OpenRotation, key: &Obse
             blocked(why, format!("if it is the user's: {end}; otherwise delete it"))
         }
         _ => {
-            let why = format!("{} is a key that keytide did not make", key.id);
+            let why = format!(
+                "{} is in no entry of the journal, so that keytide did not make it, or the entry was lost",
+                key.id
+            );
             // Entries may be missing from the journal, and it may be the very key that applications use
             let unknown = case.destination_with_foreign_key(rotation).filter(|_| rotation.staged.is_none());
             let help = match unknown {

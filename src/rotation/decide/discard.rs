@@ -36,13 +36,33 @@ pub fn retire_abandoned_key(case: &Situation<'_>) -> Option<StepDecision> {
         );
     }
     if rotation.verified.is_none() {
-        return Some(discard_key(case, RotationPhase::Unverified, new));
+        let proposed = stop_proposed_key(case, new);
+        return Some(proposed.unwrap_or_else(|| discard_key(case, RotationPhase::Unverified, new)));
     }
     // The branch first. A merge in the meantime would publish the key while it is being deactivated
     disarm_branch(case, RotationPhase::Closed, rotation)
         .or_else(|| wait_for_store_writes(case, RotationPhase::Closed, rotation))
         .or_else(|| redeploy_old_key(case, rotation, new))
         .or_else(|| Some(retire_key(case, (RotationPhase::Closed, RotationPhase::Closed), rotation, new)))
+}
+
+/// An open pull request brings a key of which the journal does not say that AWS accepted it. keytide opens none before
+/// that, so entries of the journal are lost, and a merge would publish a key that is on its way out.
+pub fn stop_proposed_key(case: &Situation<'_>, new: &KeyId) -> Option<StepDecision> {
+    let pull = match case.seen.pull_request.known_or_reason() {
+        Ok(pull) => pull.as_ref().filter(|pull| pull.is_open())?,
+        Err(why) => {
+            let why = format!("the pull requests could not be read: {why}");
+            return Some(StepDecision::wait(RotationPhase::Unknown, why));
+        }
+    };
+    let number = pull.number;
+    let why = format!(
+        "pull request #{number} brings {new}, and the entries of the journal that belong to it are lost"
+    );
+    Some(StepDecision::wait(RotationPhase::Quarantined, why).with_help(format!(
+        "see who wrote the journal, and put the lost entries back: `keytide explain changed-journal`. To give the key up: close pull request #{number}, do not merge it"
+    )))
 }
 
 fn abandon_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId) -> Option<StepDecision> {

@@ -43,13 +43,21 @@ fn ended_rotation_steps(case: &Situation<'_>, resume: String) -> Vec<String> {
             place.id
         ));
     }
+    // What was changed by hand is read by applications all the same
+    for place in case.seen.destinations.iter().filter(|place| case.key_at(place).is_none()) {
+        if let (Some(Some(_)), Some(key)) = (place.fingerprint.known(), active) {
+            steps.push(format!("see that `{}`, which is not as keytide left it, holds {}", place.id, key.id));
+        }
+    }
     if steps.is_empty() {
         let history = format!("`keytide plan --user {} --history`", case.seen.user);
         let retire = match case.rules.may_retire {
             true => ", take `retire` out of the policy file if the key is to stay",
             false => "",
         };
-        return vec![format!("see what went wrong ({history}){retire}, then {resume}")];
+        return vec![format!(
+            "see what went wrong ({history}){retire}, then {resume}: from then on the next rotation can begin"
+        )];
     }
     steps.push(resume);
     let fresh = format!("`keytide rotate --user {} --compromised`", case.seen.user);

@@ -1,6 +1,7 @@
 //! The rows of a rotation that goes forward, in their order: from the second key to the deletion of the first.
 
 use super::decision::StepDecision;
+use super::discard::stop_proposed_key;
 use super::first_key;
 use super::retirement::{restore_new_key_help, retire_key};
 use super::situation::{HeldKey, Situation};
@@ -70,6 +71,9 @@ pub fn discard_unverified_key(case: &Situation<'_>) -> Option<StepDecision> {
     let (rotation, new) = case.staged_rotation()?;
     if rotation.verified.is_some() || rotation.abandoned_at.is_some() {
         return None;
+    }
+    if let Some(proposed) = stop_proposed_key(case, new) {
+        return Some(proposed);
     }
     let why = "the run ended before AWS accepted the new key";
     let step = RotationStep::AbandonNewKey { key: new.clone(), why: why.to_owned() };
@@ -170,17 +174,23 @@ fn merged_without_new_key(
             why,
         );
     }
-    StepDecision::wait(
-        RotationPhase::Blocked,
-        format!(
-            "pull request #{number} is merged, and {}",
-            case.describe_foreign_key(&place, "another credential")
-        ),
-    )
-    .with_help(format!(
-        "restore the credential of pull request #{number} in the file, or {}",
+    let found = case.describe_foreign_key(&place, "another credential, or the same one encrypted anew,");
+    StepDecision::wait(RotationPhase::Blocked, format!("pull request #{number} is merged, and {found}"))
+        .with_help(restore_merged_file(case, rotation, number))
+}
+
+/// A file is not as its pull request left it. keytide compares what is encrypted, and cannot see which key that is.
+fn restore_merged_file(case: &Situation<'_>, rotation: &OpenRotation, number: u64) -> String {
+    let restore = format!("restore the file as keytide committed it for pull request #{number} (`git log`)");
+    let mut files = case.seen.destinations.iter().filter(|place| place.kind == StorageKind::File);
+    let is_gone = files.any(|place| place.fingerprint.known() == Some(&None));
+    let Some(old) = rotation.old.as_ref().filter(|_| !is_gone) else {
+        return format!("{restore}, or {}", case.command("rollback"));
+    };
+    format!(
+        "decrypt the file: if the key in it is not {old}, {restore}; if it is, restore the file as it was before the pull request, then {}",
         case.command("rollback")
-    ))
+    )
 }
 
 /// Whether a file holds what it held before the pull request. Before a first key that may be nothing.

@@ -195,7 +195,7 @@ fn restore_by_hand(
     };
     match new.filter(|new| case.find_key(new).is_some()) {
         Some(new) => format!(
-            "{write}; or, if it holds {old} in another form, which keytide cannot see: `aws iam delete-access-key --user-name {} --access-key-id {new}`, and the next run goes on",
+            "see which key it holds, which keytide cannot. If it is not {old}: {write}; do not delete {new} before. If it is {old}, in another form: `aws iam delete-access-key --user-name {} --access-key-id {new}`, and the next run goes on",
             case.seen.user
         ),
         None => write,

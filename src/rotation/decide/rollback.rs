@@ -256,7 +256,7 @@ fn propose_revert(case: &Situation<'_>) -> StepDecision {
             RotationPhase::Blocked,
             format!("pull request #{number} was closed, and the files still hold the new key"),
         )
-        .with_help("re-open and merge it, or restore the old credential by hand"),
+        .with_help(format!("`gh pr reopen {number}` and merge it, or restore the old credential by hand")),
         PullRequestState::Merged { at } if case.time_since(at) < MERGE_LAG => StepDecision::wait(
             BACK,
             format!("pull request #{number} is merged; the files do not show the old key yet"),

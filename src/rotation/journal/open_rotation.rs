@@ -46,6 +46,8 @@ pub struct OpenRotation {
     pub deleting: Option<KeyId>,
     /// The new key was given up.
     pub abandoned_at: Option<Timestamp>,
+    /// Why it was.
+    pub abandon_reason: Option<Arc<str>>,
     pub rollback: Option<Timestamp>,
     /// Why the rollback began.
     pub rollback_reason: Option<Arc<str>>,
@@ -111,6 +113,7 @@ impl OpenRotation {
             inactive_since: None,
             deleting: None,
             abandoned_at: None,
+            abandon_reason: None,
             rollback: None,
             rollback_reason: None,
         }
@@ -159,7 +162,7 @@ impl OpenRotation {
             JournalEvent::Deactivate { key } | JournalEvent::Deleted { key } => {
                 drop(self.ensure_own_key(key)?)
             }
-            JournalEvent::NewKeyAbandoned { key, .. } => self.abandon_new_key(key, at)?,
+            JournalEvent::NewKeyAbandoned { key, why } => self.abandon_new_key(key, why, at)?,
             JournalEvent::Rollback { why } => self.turn_back(at, why),
             // A first key has none before it that could have leaked
             JournalEvent::Compromised if self.makes_first_key() => return Err(JournalFault::NoOldKey),
@@ -181,9 +184,10 @@ impl OpenRotation {
         }
     }
 
-    fn abandon_new_key(&mut self, key: &KeyId, at: Timestamp) -> Result<(), JournalFault> {
+    fn abandon_new_key(&mut self, key: &KeyId, why: &str, at: Timestamp) -> Result<(), JournalFault> {
         self.ensure_own_key(key)?;
         self.abandoned_at = Some(at);
+        self.abandon_reason = Some(why.into());
         // A deployment since the last time may have loaded it
         self.redeployment.take_if(|redeployment| redeployment.cause == RedeployCause::Rollback);
         // The announced deactivation of this key no longer counts

@@ -17,6 +17,8 @@ pub struct PullRequestData<'a> {
     /// The old key as it was last observed, if it could be read.
     pub old_key: Option<&'a ObservedKey>,
     pub new: Option<&'a KeyId>,
+    /// Whether the new key exists and is active, as it was last observed.
+    pub new_is_active: bool,
     pub places: &'a [DestinationSnapshot],
     /// Who can decrypt the new key, and who could the one before: `None` in the first rotation.
     pub recipients: &'a Recipients,

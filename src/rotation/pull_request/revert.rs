@@ -33,6 +33,11 @@ fn render_revert_with_lists(
     longest: usize,
 ) -> PullRequestText {
     let mut body = introduction(data);
+    if !data.new_is_active {
+        body = format!(
+            "**Merge this now.** The new key was deleted or deactivated: what reads the files below fails until this is merged.\n\n{body}"
+        );
+    }
     for file in files.iter().take(longest) {
         let what = if file.is_removed { "removed (did not exist before)" } else { "restored" };
         let _ = writeln!(body, "- {}: {what}", markdown_code(file.path));
@@ -44,10 +49,12 @@ fn render_revert_with_lists(
         let _ = write!(body, "\n**Why:** {}\n", clean(&name_destinations(reason, places)));
     }
     body.push_str(&left_by_hand_section(data, files, longest));
-    body.push_str(
-        "\nMerge this soon: until then files hold the new key, and what reads them uses it, or fails if the new key was deleted or \
-         deactivated by hand. keytide deactivates the new key once no destination holds it.\n",
-    );
+    if data.new_is_active {
+        body.push_str(
+            "\nMerge this soon: until then files hold the new key, and what reads them uses it. keytide deactivates the new key once \
+             no destination holds it.\n",
+        );
+    }
     body.push_str(&data.run_line());
     PullRequestText {
         title: escape_line(&format!("Roll back the access key of {}", data.user)),

@@ -122,7 +122,11 @@ fn a_quota_that_is_reached_is_reported() {
     let foreign = world.keys().into_keys().find(|id| id != OLD).unwrap();
     let run = world.keytide(&["rotate"]).run().exits(1);
     let finding = &run.findings()[0];
-    assert!(finding.contains(&format!("{foreign} is a key that keytide did not make")), "{finding}");
+    assert!(
+        finding
+            .contains(&format!("{foreign} is in no entry of the journal, so that keytide did not make it")),
+        "{finding}"
+    );
     assert_eq!(world.keys().len(), 2);
     world.aws.iam("DeleteAccessKey", &[("UserName", USER), ("AccessKeyId", &foreign)]);
     world.until("proposed");

@@ -100,7 +100,14 @@ fn a_rollback_to_a_file_that_was_encrypted_anew_ends_by_its_advice() {
     world.pass(1);
     let report = world.rotate();
     assert_eq!(rotation_field(&report, "phase"), "blocked", "{report:#}");
-    says(&report, &["a credential that keytide did not put there", "which keytide cannot see", "`git log`"]);
+    says(
+        &report,
+        &[
+            "a credential that keytide did not put there",
+            "see which key it holds, which keytide cannot",
+            "`git log`",
+        ],
+    );
     follow(&world, &report);
     world.until("held");
     assert_eq!(
@@ -155,7 +162,7 @@ fn a_new_key_that_someone_deactivates_is_left_to_them() {
     follow(&world, &report);
     assert_eq!(rotation_field(&world.rotate(), "phase"), "grace");
     set(&world, "Inactive");
-    let back = world.keytide(&["rollback", "--user", USER]).run().exits(0).json();
+    let back = world.keytide(&["rollback", "--user", USER]).run().exits(1).json();
     assert_eq!(rotation_field(&back, "phase"), "rolling-back", "{back:#}");
 }
 
@@ -284,8 +291,15 @@ fn a_new_key_that_is_deleted_after_the_merge_can_be_rolled_back() {
         &run.json(),
         &[&format!("{new}, which no longer exists, is in "), "keytide rollback --user ci-deployer"],
     );
-    let report = world.keytide(&["rollback", "--user", USER]).run().exits(0).json();
+    // What reads the file fails until the merge: that is an error, and the pull request says so first
+    let report = world.keytide(&["rollback", "--user", USER]).run().exits(1).json();
     has_done(&report, "open the pull request that restores the old key");
+    says(
+        &report,
+        &[&format!("merge it now: {new}, which `deploy/aws.env.age` (age) holds, is inactive or gone")],
+    );
+    let body = world.github.state()["pulls"][1]["body"].as_str().unwrap().to_owned();
+    assert!(body.starts_with("**Merge this now.** The new key was deleted or deactivated"), "{body}");
     world.merge();
     world.work();
     assert_eq!(world.in_file().0, OLD);
@@ -306,7 +320,7 @@ fn a_hold_beside_a_secret_with_a_deleted_key_is_left_by_its_steps() {
         let (old_secret, new) = (world.keys()[OLD].0.clone(), new_key(&world));
         delete(&world, &new);
         world.pass(24);
-        world.keytide(&["rollback", "--user", USER]).run().exits(0);
+        world.keytide(&["rollback", "--user", USER]).run().exits(1);
         let report = rotate_until_held(&mut world);
         says(
             &report,

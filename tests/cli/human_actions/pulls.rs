@@ -167,6 +167,12 @@ fn a_revert_during_the_soak_brings_the_old_key_back() {
     world.until("soaking");
     world.pass(24);
     revert(&world, &before);
+    // The application fails until the next run: that is an error, and the help does not wait for a schedule
+    for command in ["plan", "audit"] {
+        let run = world.keytide(&[command]).file(POLICY, world.policy_with("{}")).run().exits(1);
+        assert!(run.stdout.contains("what reads it there fails"), "{command}: {}", run.stdout);
+        assert!(run.stdout.contains("activates the key: run it now"), "{command}: {}", run.stdout);
+    }
     let report = world.rotate();
     has_done(&report, "re-activate the key");
     assert_eq!(world.keys()[OLD].1, "Active");
@@ -280,7 +286,10 @@ fn a_destination_that_is_deleted_is_missed() {
         let run = world.keytide(&["rotate"]).run().exits(1);
         says(
             &run.json(),
-            &["keytide no longer finds `deploy/aws.env.age` (age)", "restore the credential of"],
+            &[
+                "keytide no longer finds `deploy/aws.env.age` (age)",
+                "restore the file as keytide committed it for pull request #100",
+            ],
         );
     }
     assert!(world.keys().len() == 2 && world.keys().values().all(|(_, status)| status == "Active"));
@@ -327,7 +336,10 @@ fn another_credential_on_the_branch_is_not_taken_for_the_new_one() {
     assert_eq!(rotation_field(&report, "phase"), "blocked");
     says(
         &report,
-        &["is merged, and another credential is in `deploy/aws.env.age` (age)", "restore the credential of"],
+        &[
+            "is merged, and another credential, or the same one encrypted anew, is in `deploy/aws.env.age` (age)",
+            "restore the file as keytide committed it",
+        ],
     );
     assert!(world.keys().len() == 2 && world.keys().values().all(|(_, status)| status == "Active"));
     world.github.control("POST", "push", &json!({"files": {AGE_FILE: staged[AGE_FILE]}}));
