@@ -70,6 +70,8 @@ pub struct Finding {
     pub controls: Vec<String>,
     /// The reason of the exemption that covers it.
     pub exempted: Option<String>,
+    /// The same with the day on which the exemption ends, for people.
+    pub acceptance: Option<String>,
 }
 
 /// How a page is joined to an advice.
@@ -116,6 +118,7 @@ mod tests {
             identity: None,
             controls: Vec::new(),
             exempted: None,
+            acceptance: None,
         };
         assert_eq!(finding.help_without_page(), reason);
         finding.add_page("https://github.com/acme/app/pull/7");

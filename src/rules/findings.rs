@@ -8,6 +8,7 @@ use super::meta::RuleMeta;
 use crate::diagnostic::Position;
 use crate::excerpt::LineExcerpt;
 use crate::iam::{AccessKey, IamUser, ServiceCredential};
+use crate::policy::Exemption;
 use crate::repository::ScannedFile;
 
 /// A rule that could not look, or not at everything, and why.
@@ -173,9 +174,9 @@ impl<'a> FindingCollector<'a> {
         at: Position,
         message: String,
     ) -> &mut Finding {
-        let exempted = self.apply_exemption(text.name, user.unwrap_or_default(), None);
+        let exemption = self.apply_exemption(text.name, user.unwrap_or_default(), None);
         let location = FileLocation { file: self.input.policy.file.clone(), at };
-        self.add_to_findings(text, user, location, message, exempted)
+        self.add_to_findings(text, user, location, message, exemption)
     }
 
     /// Adds a finding in a file of the repository.
@@ -186,8 +187,8 @@ impl<'a> FindingCollector<'a> {
         location: FileLocation,
         message: String,
     ) -> &mut Finding {
-        let exempted = self.apply_exemption(text.name, user.unwrap_or_default(), Some(&location.file));
-        self.add_to_findings(text, user, location, message, exempted)
+        let exemption = self.apply_exemption(text.name, user.unwrap_or_default(), Some(&location.file));
+        self.add_to_findings(text, user, location, message, exemption)
     }
 
     fn add_to_findings(
@@ -196,7 +197,7 @@ impl<'a> FindingCollector<'a> {
         user: Option<&str>,
         location: FileLocation,
         message: String,
-        exempted: Option<String>,
+        exemption: Option<&Exemption>,
     ) -> &mut Finding {
         self.findings.push(Finding {
             rule: text.name,
@@ -213,15 +214,21 @@ impl<'a> FindingCollector<'a> {
             subject: None,
             location,
             controls: self.input.policy.controls.get(text.name).cloned().unwrap_or_default(),
-            exempted,
+            exempted: exemption.map(|exemption| exemption.reason.clone()),
+            acceptance: exemption.map(describe_acceptance),
         });
         let last = self.findings.len() - 1;
         &mut self.findings[last]
     }
 
-    /// The reason of the first exemption in force that covers this rule for this user. A finding that is not about a user
+    /// The first exemption in force that covers this rule for this user. A finding that is not about a user
     /// has the empty name, which only a glob such as `*` matches.
-    fn apply_exemption(&mut self, rule: &'static str, user: &str, file: Option<&str>) -> Option<String> {
+    fn apply_exemption(
+        &mut self,
+        rule: &'static str,
+        user: &str,
+        file: Option<&str>,
+    ) -> Option<&'a Exemption> {
         let RuleInput { policy, now, .. } = self.input;
         let key = (rule, user.to_owned(), file.map(str::to_owned));
         let known = self.known_exemptions.entry(key).or_insert_with(|| {
@@ -232,7 +239,7 @@ impl<'a> FindingCollector<'a> {
         let index = (*known)?;
         // Also for a finding that a comment covers: the exemption is not idle.
         self.used_exemptions[index] = true;
-        Some(policy.exemptions[index].value.reason.clone())
+        Some(&policy.exemptions[index].value)
     }
 }
 
@@ -266,4 +273,9 @@ impl Finding {
         self.help = help.into();
         self
     }
+}
+
+/// Why a finding is accepted, and until when.
+fn describe_acceptance(exemption: &Exemption) -> String {
+    format!("{} (until {})", exemption.reason, exemption.until.0.strftime("%-d %b %Y"))
 }

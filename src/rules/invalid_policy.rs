@@ -45,5 +45,6 @@ fn finding_from_diagnostic(diagnostic: &Diagnostic) -> Finding {
         location: FileLocation { file: diagnostic.file.clone(), at: diagnostic.at },
         controls: Vec::new(),
         exempted: None,
+        acceptance: None,
     }
 }

@@ -78,7 +78,10 @@ fn stall_message(
             None if wait.limit.is_zero() => standing.phase.to_string(),
             None => format!("{} for {waited}", standing.phase),
         };
-        return Some(format!("{since}: {}", standing.reason));
+        // Perhaps because no run looked
+        let silence = silent_since
+            .map(|since| format!("; no run for {}", format_elapsed(input.now.duration_since(since))));
+        return Some(format!("{since}: {}{}", standing.reason, silence.unwrap_or_default()));
     }
     let gap = input.now.duration_since(silent_since?);
     Some(format!("no run for {}: {}", format_elapsed(gap), standing.reason))
