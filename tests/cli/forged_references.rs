@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::forged_stages::{file_alone, ids, in_grace, intent_places, user_id};
-use crate::support::peers::{OLD, USER, World};
+use crate::support::peers::{OLD, POLICY, USER, World};
 
 /// A branch that someone else has filled, with a last commit like the one with which keytide tries a branch: keytide makes
 /// no key for it.
@@ -145,6 +145,10 @@ fn an_entry_of_the_future_is_named_at_once() {
         state["refs"][&journal],
         "nothing is written behind it"
     );
+    // Its line is shown, which the history leaves out else
+    let plan =
+        world.keytide_text(&["plan", "--history"]).file(POLICY, world.policy_with("{}")).run().exits(1);
+    assert!(plan.stdout.contains(&format!("[{forged}]")), "{}", plan.stdout);
     // The way out of the runbook
     let sha = &state["commits"][&journal][1];
     world.github.ask("PATCH", &format!("git/{journal}"), &json!({ "sha": sha, "force": true }));

@@ -188,6 +188,20 @@ fn a_revert_during_the_soak_brings_the_old_key_back() {
     is_due_again(&world);
 }
 
+/// A person restores the file under the rollback's pull request: nothing waits for its merge any more, and the help says so.
+#[test]
+fn a_file_that_is_restored_by_hand_waits_for_no_merge() {
+    let mut world = proposed();
+    let before = world.github.state();
+    world.merge();
+    world.until("grace");
+    world.keytide(&["rollback", "--user", "ci-deployer"]).run().exits(0);
+    revert(&world, &before);
+    world.pass(1);
+    let plan = world.keytide(&["plan"]).file(POLICY, world.policy_with("{}")).run().exits(0).json();
+    says(&plan, &["no file holds the new key any more: merge or close pull request #101"]);
+}
+
 /// With a secret that holds the new key and cannot be read back both keys stay; who does what the message says is done.
 #[test]
 fn a_revert_beside_a_store_says_what_a_person_must_write() {
