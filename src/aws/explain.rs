@@ -10,7 +10,7 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIden
 
 /// The longest message that is shown, in characters.
 const MAX_CHARACTERS: usize = 500;
-/// As long as the shortest token: a session token of AWS has more than 300 characters, one of OIDC more than 600.
+/// A word this long may be a token: no name in a message of AWS is, and the tokens of STS and of GitHub's OIDC are longer.
 const MIN_TOKEN_LENGTH: usize = 200;
 /// What the SDK writes before a cause that says enough.
 const PREFIXES: [&str; 4] = [

@@ -27,7 +27,7 @@ const TOPICS: [(&str, &str, &str); 3] = [
 /// How many names an unknown name is answered with.
 const SUGGESTED: usize = 5;
 
-/// Returns the text of a topic, or the list of rules.
+/// Returns the text of a topic, or the names of all.
 pub fn run(topic: Option<&str>, style: TextStyle) -> Result<String, CommandError> {
     match topic {
         None => Ok(list_rules(style) + &list_others(style)),
@@ -95,11 +95,15 @@ fn list_rules(style: TextStyle) -> String {
 fn list_others(style: TextStyle) -> String {
     let phases = RotationPhase::ALL.map(RotationPhase::name).join(", ");
     let topics = TOPICS.map(|(name, ..)| name).join(", ");
-    format!(
-        "\n{}{}",
-        labelled(style, "Phases of a rotation: ", &phases),
-        labelled(style, "For the person on call: ", &topics)
-    ) + &labelled(style, "The policy file with all fields: ", "policy")
+    let mut out = String::from("\n");
+    for (label, names) in [
+        ("Phases of a rotation: ", &*phases),
+        ("For the person on call: ", &topics),
+        ("The policy file with all fields: ", "policy"),
+    ] {
+        out.push_str(&labelled(style, label, names));
+    }
+    out
 }
 
 fn explain_rule(rule: &dyn Rule, style: TextStyle) -> String {

@@ -24,7 +24,8 @@ pub fn separate_file_names(arguments: Vec<OsString>) -> Result<Vec<OsString>, Ta
     let mut options = arguments;
     let position = options.iter().position(|argument| argument == "--");
     let paths = position.map(|at| options.split_off(at + 1)).unwrap_or_default();
-    let takes_paths = options.iter().any(|argument| argument == CHECK);
+    // As a hook begins; anywhere else the word may be a value
+    let takes_paths = options.get(1).is_some_and(|command| command == CHECK);
     let mut names = Vec::new();
     let mut kept = Vec::new();
     for (at, argument) in options.into_iter().enumerate() {

@@ -55,7 +55,7 @@ impl From<Finding> for FleetFinding {
             help: finding.help,
             location: finding.location,
             exempted: finding.exempted.is_some(),
-            exemption_reason: finding.exempted,
+            exemption_reason: finding.exempted.map(|accepted| accepted.reason),
         }
     }
 }

@@ -277,7 +277,7 @@ pub struct NotifyIssue {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NotifyWebhook {
-    /// The environment variable with the URL, which is a secret. Only `https` URLs are accepted.
+    /// The environment variable with the URL, which is a secret. Only `https` URLs are accepted, and `http` to this machine's loopback.
     pub url_from: VariableName,
     /// The format of the message.
     pub format: WebhookFormat,

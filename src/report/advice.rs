@@ -6,8 +6,7 @@ use crate::rules::{Finding, find_rule};
 
 /// What to do about a finding, or why it is accepted; without the [`shown_page`].
 pub fn shown_advice(finding: &Finding) -> &str {
-    let accepted = finding.acceptance.as_ref().filter(|_| finding.exempted.is_some());
-    let texts = [accepted, finding.exempted.as_ref(), finding.short_help.as_ref()];
+    let texts = [finding.exempted.as_ref().map(|accepted| &accepted.text), finding.short_help.as_ref()];
     texts.into_iter().flatten().next().map_or_else(|| finding.help_without_page(), String::as_str)
 }
 

@@ -185,6 +185,6 @@ fn finding_line(finding: &Finding) -> FindingLine<'_> {
         location: &finding.location,
         controls: &finding.controls,
         exempted: finding.exempted.is_some(),
-        exemption_reason: finding.exempted.as_deref(),
+        exemption_reason: finding.exempted.as_ref().map(|accepted| &*accepted.reason),
     }
 }

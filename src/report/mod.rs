@@ -24,7 +24,7 @@ mod user_index;
 mod verdict;
 
 pub use model::{AccountSection, KeyIds, Report, ReportFormat, ScanSummary, UserLine};
-pub use origin::ReportOrigin;
+pub use origin::{ReportOrigin, is_server_address};
 pub use outcome::{FailOn, ReportOutcome, ReportSummary};
 pub use rotation_line::{HistoryLine, PerformedStep, RotationLine};
 

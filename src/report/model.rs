@@ -309,7 +309,10 @@ impl Report {
             // Free text too: messages, advice and lines of files quote IDs.
             finding.excerpt.iter_mut().for_each(LineExcerpt::mask_identifiers);
             finding.access_key_id = finding.access_key_id.as_deref().map(sanitize::mask_key_id);
-            finding.exempted.iter_mut().chain(&mut finding.acceptance).for_each(mask);
+            if let Some(accepted) = &mut finding.exempted {
+                mask(&mut accepted.reason);
+                mask(&mut accepted.text);
+            }
         }
         self.account.iter_mut().for_each(|account| mask(&mut account.shown_id));
         self.faults.iter_mut().for_each(|fault| mask(&mut fault.message));

@@ -18,12 +18,11 @@ pub struct ReportOrigin {
 impl ReportOrigin {
     /// `server` is the address of GitHub; an address without TLS gives no links.
     pub fn new(repository: Option<&str>, commit: Option<&str>, server: &str) -> Self {
-        let is_https = server.strip_prefix("https://").is_some_and(is_host);
         let commit = commit.filter(|commit| is_commit(commit));
         Self {
             repository: repository.filter(|name| is_repository(name)).map(str::to_owned),
             commit: commit.map(str::to_owned),
-            server: if is_https { server.to_owned() } else { String::new() },
+            server: if is_server_address(server) { server.to_owned() } else { String::new() },
         }
     }
 
@@ -62,6 +61,11 @@ fn is_outside(file: &str) -> bool {
 
 fn encode_path(file: &str) -> String {
     utf8_percent_encode(file.strip_prefix("./").unwrap_or(file), PATH).to_string()
+}
+
+/// Whether a link may begin with this address of GitHub: TLS and a host, and nothing else.
+pub fn is_server_address(text: &str) -> bool {
+    text.strip_prefix("https://").is_some_and(is_host)
 }
 
 fn is_host(text: &str) -> bool {

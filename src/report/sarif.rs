@@ -108,10 +108,10 @@ fn sarif_result(finding: &Finding) -> Value {
     if let Some(excerpt) = &finding.excerpt {
         value["properties"]["excerpt"] = clean(&excerpt.text).into();
     }
-    if let Some(reason) = &finding.exempted {
+    if let Some(accepted) = &finding.exempted {
         // Exempted results stay in the file: without them, code scanning would call the alerts fixed.
         value["suppressions"] =
-            json!([{ "kind": "external", "status": "accepted", "justification": clean(reason) }]);
+            json!([{ "kind": "external", "status": "accepted", "justification": clean(&accepted.reason) }]);
     }
     value
 }

@@ -24,6 +24,11 @@ impl RotationWait {
         Self { since, limit: MAX_WAIT, ended: None }
     }
 
+    /// A wait that is reported at once.
+    pub fn urgent(since: Timestamp) -> Self {
+        Self { limit: SignedDuration::ZERO, ..Self::since(since) }
+    }
+
     /// A wait for the run that deletes a key after its soak.
     pub fn for_deletion(since: Timestamp) -> Self {
         Self { since, limit: MAX_DELETION_WAIT, ended: Some("soak") }
@@ -41,7 +46,12 @@ impl RotationWait {
 
     /// Whether it has lasted longer than its limit; without a limit from its beginning on.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        self.limit.is_zero() || now.duration_since(self.since) > self.limit
+        self.is_urgent() || now.duration_since(self.since) > self.limit
+    }
+
+    /// Whether it is reported from its beginning on.
+    pub fn is_urgent(&self) -> bool {
+        self.limit.is_zero()
     }
 
     /// Whether it is one for the run that deletes a key.
@@ -56,7 +66,7 @@ pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationPara
     // What reads a destination fails until the next run, or until the merge: that is reported at once
     let repairs = matches!(phase, RotationPhase::Drifted | RotationPhase::RollingBack);
     if repairs && seen.failing_destination().is_some() {
-        return Some(RotationWait { limit: SignedDuration::ZERO, ..RotationWait::since(seen.now) });
+        return Some(RotationWait::urgent(seen.now));
     }
     let open = seen.journal.known()?.open.as_ref()?;
     let soaks = matches!(
@@ -65,7 +75,7 @@ pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationPara
     );
     // Nothing replaces a leaked key any more: that is reported at once
     if phase == RotationPhase::Closed && open.compromised && seen.active_old_key(open).is_some() {
-        return Some(RotationWait { limit: SignedDuration::ZERO, ..RotationWait::since(open.abandoned_at?) });
+        return Some(RotationWait::urgent(open.abandoned_at?));
     }
     // Whichever key goes, from here on only its soak is waited for
     if let Some(since) = open.inactive_since.filter(|_| soaks) {

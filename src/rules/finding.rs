@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Position;
 use crate::excerpt::LineExcerpt;
+use crate::policy::Exemption;
 use crate::text_style::Label;
 
 /// How bad a finding is; the worst is the greatest.
@@ -68,10 +69,29 @@ pub struct Finding {
     pub identity: Option<String>,
     /// The controls of the policy's standard that it is about.
     pub controls: Vec<String>,
-    /// The reason of the exemption that covers it.
-    pub exempted: Option<String>,
-    /// The same with the day on which the exemption ends, for people.
-    pub acceptance: Option<String>,
+    /// What covers it: an exemption or a comment.
+    pub exempted: Option<Acceptance>,
+}
+
+/// Why a finding is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acceptance {
+    pub reason: String,
+    /// The same for people, with the day on which the exemption ends.
+    pub text: String,
+}
+
+impl Acceptance {
+    /// By an exemption of the policy file.
+    pub fn by_exemption(exemption: &Exemption) -> Self {
+        let reason = exemption.reason.clone();
+        Self { text: format!("{reason}; until {}", exemption.until.0.strftime("%-d %b %Y")), reason }
+    }
+
+    /// By a comment, which has no end.
+    pub fn by_comment(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), text: reason.to_owned() }
+    }
 }
 
 /// How a page is joined to an advice.
@@ -118,7 +138,6 @@ mod tests {
             identity: None,
             controls: Vec::new(),
             exempted: None,
-            acceptance: None,
         };
         assert_eq!(finding.help_without_page(), reason);
         finding.add_page("https://github.com/acme/app/pull/7");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::finding::{FileLocation, Finding, Severity};
+use super::finding::{Acceptance, FileLocation, Finding, Severity};
 use super::input::RuleInput;
 use super::meta::RuleMeta;
 use crate::diagnostic::Position;
@@ -106,7 +106,7 @@ impl<'a> FindingCollector<'a> {
         if let Some(comment) = comment {
             self.used_comments.insert((file.file.clone(), comment.at));
         }
-        let allowed = comment.and_then(|comment| comment.reason.clone());
+        let allowed = comment.and_then(|comment| comment.reason.as_deref()).map(Acceptance::by_comment);
         let place = FileLocation { file: file.file.clone(), at };
         let finding = self.add_file_finding(text, (user, matched), place, message);
         // The policy comes first: its exemption has an end date, a comment has none.
@@ -214,15 +214,14 @@ impl<'a> FindingCollector<'a> {
             subject: None,
             location,
             controls: self.input.policy.controls.get(text.name).cloned().unwrap_or_default(),
-            exempted: exemption.map(|exemption| exemption.reason.clone()),
-            acceptance: exemption.map(describe_acceptance),
+            exempted: exemption.map(Acceptance::by_exemption),
         });
         let last = self.findings.len() - 1;
         &mut self.findings[last]
     }
 
-    /// The first exemption in force that covers this rule for this user. A finding that is not about a user
-    /// has the empty name, which only a glob such as `*` matches.
+    /// The first exemption in force that covers this rule for this user. A finding that is not about a user has the empty
+    /// name, which only a glob such as `*` matches.
     fn apply_exemption(
         &mut self,
         rule: &'static str,
@@ -273,9 +272,4 @@ impl Finding {
         self.help = help.into();
         self
     }
-}
-
-/// Why a finding is accepted, and until when.
-fn describe_acceptance(exemption: &Exemption) -> String {
-    format!("{} (until {})", exemption.reason, exemption.until.0.strftime("%-d %b %Y"))
 }

@@ -45,6 +45,5 @@ fn finding_from_diagnostic(diagnostic: &Diagnostic) -> Finding {
         location: FileLocation { file: diagnostic.file.clone(), at: diagnostic.at },
         controls: Vec::new(),
         exempted: None,
-        acceptance: None,
     }
 }

@@ -75,7 +75,7 @@ fn stall_message(
         let waited = format_elapsed(input.now.duration_since(wait.since));
         let since = match wait.ended {
             Some(ended) => format!("the {ended} ended {waited} ago"),
-            None if wait.limit.is_zero() => standing.phase.to_string(),
+            None if wait.is_urgent() => standing.phase.to_string(),
             None => format!("{} for {waited}", standing.phase),
         };
         // Perhaps because no run looked

@@ -14,7 +14,7 @@ use super::git_process::{self, MAX_SILENCE, ProcessError, ProcessOutput};
 /// The most that Git may print as a list: ten times what a repository with a million files needs.
 const MAX_LIST_BYTES: usize = 1024 * 1024 * 1024;
 /// The longest list of an index: a million files. An index of a megabyte can name thousands of times as much.
-pub(super) const MAX_INDEX_LIST_BYTES: usize = 192 * 1024 * 1024;
+pub(super) const MAX_INDEX_LIST_BYTES: usize = 160 * 1024 * 1024;
 /// The most that Git may print as one answer, such as an object ID.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 

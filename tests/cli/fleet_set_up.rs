@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::set_up::lint;
+use crate::set_up::lint_templates;
 use crate::support::emulator::Emulator;
 use crate::support::tools::python_tool;
 use crate::support::{Keytide, folder, root};
@@ -22,7 +22,7 @@ fn the_template_passes_its_linter_and_needs_no_policy_file() {
         &["--subject", "immutable"][..],
         &["--subject", "both", "--role-prefix", "sec", "--environment", "fleet"],
     ];
-    lint(&folder(), forms.map(|arguments| template(arguments).run().exits(0).stdout));
+    lint_templates(&folder(), forms.map(|arguments| template(arguments).run().exits(0).stdout));
     let run = template(&[]).run();
     assert!(run.stdout.contains("repo:acme@7/security@42:ref:refs/heads/main"), "{}", run.stdout);
     let run = Keytide::new(&["iam-policy", "--for", "fleet", "--repository", "acme/security"]).run().exits(2);

@@ -159,15 +159,7 @@ fn an_entry_of_the_future_is_named_at_once() {
 /// the key goes.
 #[test]
 fn a_journal_that_is_cut_back_leaves_no_trap() {
-    let mut world = file_alone();
-    world.until("proposed");
-    let state = world.github.state();
-    let journal = format!("refs/keytide/123456789012/{USER}");
-    let entries = state["journals"][&journal].as_array().unwrap();
-    let after =
-        entries.iter().rev().position(|one| one.as_str().unwrap().contains("keytide: staged (")).unwrap();
-    let body = json!({ "sha": state["commits"][&journal][after], "force": true });
-    world.github.ask("PATCH", &format!("git/{journal}"), &body);
+    let mut world = cut_back_to_staged();
     for hours in [5, 30] {
         world.pass(hours);
         let report = world.keytide(&["rotate"]).run().exits(1).json();
@@ -185,6 +177,35 @@ fn a_journal_that_is_cut_back_leaves_no_trap() {
     }
     // The next rotation has begun
     assert!(!world.keys().contains_key(&given_up) && world.keys()[OLD].1 == "Active", "{:?}", world.keys());
+}
+
+/// The same where the pull request is merged at once: the key is in use, and stays.
+#[test]
+fn a_journal_that_is_cut_back_takes_no_merged_key_out_of_use() {
+    let mut world = cut_back_to_staged();
+    world.merge();
+    let (new, _) = world.in_file();
+    for _ in 0..40 {
+        world.pass(24);
+        let run = world.keytide(&["rotate"]).run();
+        assert!([0, 1].contains(&run.exit), "{}\n{}", run.stdout, run.stderr);
+        world.work();
+        assert_eq!(world.keys()[&new].1, "Active", "{}", run.stdout);
+    }
+}
+
+/// A pull request is open, and the journal ends before AWS has accepted its key.
+fn cut_back_to_staged() -> World {
+    let mut world = file_alone();
+    world.until("proposed");
+    let state = world.github.state();
+    let journal = format!("refs/keytide/123456789012/{USER}");
+    let entries = state["journals"][&journal].as_array().unwrap();
+    let after =
+        entries.iter().rev().position(|one| one.as_str().unwrap().contains("keytide: staged (")).unwrap();
+    let body = json!({ "sha": state["commits"][&journal][after], "force": true });
+    world.github.ask("PATCH", &format!("git/{journal}"), &body);
+    world
 }
 
 /// Any number of journals of users that nobody has: each run reads some, says so, and does its work.

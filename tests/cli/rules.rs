@@ -177,8 +177,11 @@ fn verdict(rule: &str, case: &Case) -> String {
     let mut out = format!("# {}\n", case.about);
     for finding in findings.iter().filter(|finding| finding.rule == rule) {
         let (at, user) = (finding.location.at, finding.user.as_deref().unwrap_or("-"));
-        let exempt =
-            finding.exempted.as_ref().map(|reason| format!(" (exempted: {reason})")).unwrap_or_default();
+        let exempt = finding
+            .exempted
+            .as_ref()
+            .map(|accepted| format!(" (exempted: {})", accepted.reason))
+            .unwrap_or_default();
         let severity = finding.severity.as_str();
         out.push_str(&format!("{}:{} {severity} {user}: {}{exempt}\n", at.line, at.column, finding.message));
     }

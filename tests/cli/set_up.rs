@@ -245,11 +245,11 @@ fn the_script_takes_nothing_over() {
 fn the_template_passes_its_linter() {
     let folder = folder();
     let forms = [&[][..], &["--partition", "aws-cn", "--environment", ""], &["--role-prefix", "acme.app"]];
-    lint(&folder, forms.map(|arguments| set_up_quietly("cloudformation", arguments)));
+    lint_templates(&folder, forms.map(|arguments| set_up_quietly("cloudformation", arguments)));
 }
 
 /// Nothing is said of the templates, by one run of the linter: it takes seconds to begin.
-pub fn lint<const N: usize>(folder: &Path, templates: [String; N]) {
+pub fn lint_templates<const N: usize>(folder: &Path, templates: [String; N]) {
     let mut command = Command::new(python_tool("cfn-lint"));
     command.args(["--include-checks", "I", "--"]);
     for (number, template) in templates.into_iter().enumerate() {

@@ -148,15 +148,10 @@ pub struct Counted {
 /// At which points to decide.
 #[derive(Clone, Copy)]
 pub enum Search {
-    All,
-    /// At every so many-th point.
-    Some {
-        every: usize,
-    },
+    /// At one in so many points; 1: at all.
+    OneIn(usize),
     /// The same, until the specification is broken.
-    FirstBroken {
-        every: usize,
-    },
+    FirstBroken { every: usize },
 }
 
 /// Decides at the points of all slices, on two threads.
@@ -168,8 +163,7 @@ pub fn enumerate(
     search: Search,
 ) -> Counted {
     let (every, first) = match search {
-        Search::All => (1, false),
-        Search::Some { every } => (every, false),
+        Search::OneIn(every) => (every, false),
         Search::FirstBroken { every } => (every, true),
     };
     let begun = Instant::now();
@@ -224,13 +218,13 @@ const SOME_POINTS: usize = 13;
 
 #[test]
 fn a_step_implies_its_guards() {
-    steps_imply_their_guards(Search::Some { every: SOME_POINTS }, 1_000);
+    steps_imply_their_guards(Search::OneIn(SOME_POINTS), 1_000);
 }
 
 #[test]
 #[ignore = "takes minutes: cargo test --test protocol -- --ignored --nocapture"]
 fn every_step_implies_its_guards() {
-    steps_imply_their_guards(Search::All, 10_000);
+    steps_imply_their_guards(Search::OneIn(1), 10_000);
 }
 
 /// `least`: so many steps at least take a key out of use, for each of the two protocols.

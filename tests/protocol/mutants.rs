@@ -369,22 +369,14 @@ fn requests() -> Vec<Mutant> {
 ///
 /// Not `whole`: where nothing should see it no one looks, which takes a model to its end.
 fn kills(mutant: &Mutant, whole: bool) -> [Option<String>; 2] {
-    let decides = matches!(mutant.at, Where::Decision);
-    // A bug shows at many points, so that a few of them find most bugs; the models come next, which take less time than
-    // all points
-    if decides
-        && let Some(why) =
-            breaks_rule(mutant, FEW_POINTS).or_else(|| if whole { breaks_rule(mutant, 1) } else { None })
+    if matches!(mutant.at, Where::Decision)
+        // A bug shows at many points: a few of them find those that the enumeration finds
+        && let Some(why) = breaks_rule(mutant, if whole { 1 } else { FEW_POINTS })
     {
         return [Some(why.clone()), Some(why)];
     }
     let looked = |index: usize| whole || mutant.survives[index].is_none();
-    let found = [0, 1].map(|index| looked(index).then(|| breaks(mutant, index == 0)).flatten());
-    if decides && !whole && mutant.survives == [None; 2] && found.contains(&None) {
-        let why = breaks_rule(mutant, 1);
-        return found.map(|one| one.or_else(|| why.clone()));
-    }
-    found
+    [0, 1].map(|index| looked(index).then(|| breaks(mutant, index == 0)).flatten())
 }
 
 /// What the mutant breaks at one of so many points. A claim is looked at after everything that is enumerated.

@@ -105,9 +105,9 @@ pub enum Command {
     /// Collects the policy files of all repositories, audits each account once for all of them, and merges the results.
     /// The jobs of a workflow do the work; nothing is kept but their files.
     Fleet(FleetArgs),
-    /// Explain a rule or a phase of a rotation; without a name, list all rules
+    /// Explain a rule, a phase of a rotation, or what to do on call; without a name, list all names
     Explain {
-        /// The name of a rule or of a phase, or `policy` for a policy file with all fields
+        /// The name of a rule, of a phase or of a topic for the person on call; or `policy` for a policy file with all fields
         #[arg(value_name = "NAME")]
         topic: Option<String>,
     },

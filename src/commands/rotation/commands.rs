@@ -74,7 +74,7 @@ pub fn rollback(context: &Context<'_>, arguments: &RollbackArgs) -> Result<Repor
     })
 }
 
-/// Who asked for a rollback, where GitHub says it, and why: the journal keeps it, and `plan` shows it to whoever looks next.
+/// Why a rollback is requested, and by whom where GitHub says it. The journal keeps it, and `plan` shows it to the next person.
 fn describe_request(actor: Option<&str>, reason: Option<&str>) -> String {
     let is_login = |name: &&str| {
         let name = name.strip_suffix("[bot]").unwrap_or(name);

@@ -5,8 +5,10 @@ use crate::commands::context::Context;
 use crate::error::CommandError;
 use crate::live::LiveBackend;
 use crate::notify::text::WorkflowRun;
+use crate::report::is_server_address;
 use crate::report::keys::format_minute;
 use crate::rotation::{KeyState, Observation, ObservedKey, OpenRotation, RotationPhase};
+use crate::system::environment::ProcessEnvironment;
 
 /// The pages of the repository on GitHub.
 pub struct RepositoryPages {
@@ -17,12 +19,11 @@ impl RepositoryPages {
     /// # Errors
     /// The address of the API is no URL.
     pub fn of(context: &Context<'_>, backend: &LiveBackend) -> Result<Self, CommandError> {
-        let server =
-            match context.environment.get("GITHUB_SERVER_URL").filter(|server| is_web_address(server)) {
-                Some(server) => server.to_owned(),
-                None => web_server(&connection::github_api_url(context)?),
-            };
-        Ok(Self { base: format!("{}/{}", server.trim_end_matches('/'), backend.repository_name()) })
+        let server = match named_server(context.environment) {
+            Some(server) => server.to_owned(),
+            None => web_server(&connection::github_api_url(context)?),
+        };
+        Ok(Self { base: format!("{server}/{}", backend.repository_name()) })
     }
 
     /// The page of a pull request.
@@ -34,18 +35,18 @@ impl RepositoryPages {
 /// The workflow run that this is a part of.
 pub fn find_run(context: &Context<'_>) -> Option<WorkflowRun> {
     let environment = context.environment;
-    let server = environment.get("GITHUB_SERVER_URL").filter(|server| is_web_address(server))?;
-    let runs_url =
-        format!("{}/{}/actions/runs", server.trim_end_matches('/'), environment.get("GITHUB_REPOSITORY")?);
+    let server = named_server(environment)?;
+    let runs_url = format!("{server}/{}/actions/runs", environment.get("GITHUB_REPOSITORY")?);
     // It is written into a link, which no other character may end.
     let is_plain = runs_url.bytes().all(|b| b.is_ascii_alphanumeric() || b"/:._-".contains(&b));
     let number = environment.get("GITHUB_RUN_ID")?.parse().ok()?;
     if is_plain { Some(WorkflowRun { runs_url, number }) } else { None }
 }
 
-/// Whether a link may begin with it.
-fn is_web_address(text: &str) -> bool {
-    text.starts_with("https://") || text.starts_with("http://")
+/// The address of GitHub that the environment names, if a link may begin with it.
+fn named_server(environment: &ProcessEnvironment) -> Option<&str> {
+    let server = environment.get("GITHUB_SERVER_URL")?.trim_end_matches('/');
+    Some(server).filter(|server| is_server_address(server))
 }
 
 /// The address of the pages that belong to an API: GitHub Enterprise Server has it below `/api/v3`, GitHub on a host of

@@ -158,11 +158,8 @@ fn person_wait(user_run: &UserRun, ran: &RunOutcome, journal: &Journal) -> Optio
     let has_failed = journal.failures.is_some();
     // A heartbeat only notes that a run took place
     let goes_on = !matches!(last.step, RotationStep::Wait | RotationStep::Heartbeat);
-    // What reads a destination fails until that run, which a schedule may start a day later
-    let repairs = matches!(last.phase, RotationPhase::Drifted | RotationPhase::RollingBack);
-    let is_failing = repairs && ran.observation.failing_destination().is_some();
-    // A deletion may be left to a run that someone has to approve
-    let waits = has_failed || is_failing || wait.is_for_deletion();
+    // What is reported at once cannot wait for a schedule, and a deletion may be left to a run that someone has to approve
+    let waits = has_failed || wait.is_urgent() || wait.is_for_deletion();
     if goes_on && !waits { None } else { Some(wait) }
 }
 

@@ -6,7 +6,7 @@ use super::guards::format_wait;
 use super::situation::{HeldKey, Situation, format_day, format_moment};
 use crate::destinations::kind::describe_removal;
 use crate::destinations::wording::name_destinations;
-use crate::rotation::{KeyId, Observed, OpenRotation, RotationPhase, RotationStep};
+use crate::rotation::{KeyId, Observed, ObservedKey, OpenRotation, RotationPhase, RotationStep};
 use crate::sentences::begin_sentence;
 
 /// Adds to the texts of a decision what the row that decided does not say. The phase and the step stay.
@@ -31,9 +31,9 @@ fn complete_reason(case: &Situation<'_>, decision: &StepDecision) -> Option<Stri
     let rotation = case.open_rotation()?;
     let back = rotation.rollback_reason.as_deref().zip(rotation.rollback);
     let abandoned = rotation.abandon_reason.as_deref().zip(rotation.abandoned_at);
-    let (what, (reason, at)) = match (back, abandoned) {
-        (Some(back), _) => ("rolling back", back),
-        (None, abandoned) => ("the new key is given up", abandoned?),
+    let (what, (reason, at)) = match back {
+        Some(back) => ("rolling back since", back),
+        None => ("the new key was given up on", abandoned?),
     };
     let why = match rotation.old.as_ref().filter(|_| decision.phase == RotationPhase::Closed) {
         Some(old) if is_leaked(case, rotation) && case.seen.active_old_key(rotation).is_some() => {
@@ -45,7 +45,7 @@ fn complete_reason(case: &Situation<'_>, decision: &StepDecision) -> Option<Stri
     if decision.why.contains(reason) {
         return Some(why);
     }
-    Some(format!("{why}; {what} since {} ({reason})", format_day(at)))
+    Some(format!("{why}; {what} {} ({reason})", format_day(at)))
 }
 
 fn complete_help(case: &Situation<'_>, decision: &StepDecision) -> Option<Advice> {
@@ -104,12 +104,17 @@ fn closed_leak_help(case: &Situation<'_>, rotation: &OpenRotation, leaked: &KeyI
 }
 
 /// A rotation that was given up: what becomes of the new key, and when the next rotation comes.
-fn closed_help(case: &Situation<'_>, old: &KeyId) -> String {
+fn closed_help(case: &Situation<'_>, rotation: &OpenRotation, old: &KeyId) -> String {
     let (quiet, soak) = (format_wait(case.rules.quiet), format_wait(case.rules.soak));
+    let is_active = rotation.new_key().and_then(|new| case.find_key(new)).is_some_and(ObservedKey::is_active);
+    let course = match is_active {
+        true => format!("is deactivated when it was not used for {quiet}, and deleted {soak} later"),
+        false => "is deleted when its soak is over".to_owned(),
+    };
     let is_due = case.find_key(old).is_some_and(|key| case.time_since(key.created) >= case.rules.start_at);
     let next = if is_due { "; then the next rotation begins" } else { "" };
     format!(
-        ": {old} stays in use. The new key is deactivated when it was not used for {quiet}, and deleted {soak} later{next}. \
+        ": {old} stays in use. The new key {course}{next}. \
          To open the pull request again does not bring it back"
     )
 }
@@ -143,7 +148,7 @@ fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDeci
         {
             Advice::ask(closed_leak_help(case, rotation, old))
         }
-        RotationPhase::Closed => Advice::nothing_to_do(closed_help(case, old)),
+        RotationPhase::Closed => Advice::nothing_to_do(closed_help(case, rotation, old)),
         // The reason of a soak names the command already
         RotationPhase::Merged | RotationPhase::Grace | RotationPhase::Soaking
             if decision.step == RotationStep::Wait && !decision.why.contains("keytide rollback") =>

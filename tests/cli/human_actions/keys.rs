@@ -109,7 +109,8 @@ fn a_rollback_to_a_file_that_was_encrypted_anew_ends_by_its_advice() {
         ],
     );
     follow(&world, &report);
-    world.until("held");
+    let held = world.until("held");
+    says(&held, &["see that `deploy/aws.env.age` (age), which is not as keytide left it, holds AKIA0OLD"]);
     assert_eq!(
         world.keys().into_iter().map(|(id, key)| (id, key.1)).collect::<Vec<_>>(),
         [(OLD.into(), "Active".into())]

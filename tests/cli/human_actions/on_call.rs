@@ -213,6 +213,12 @@ fn a_pull_request_links_the_run_and_names_the_limit() {
     ] {
         assert!(body.contains(words), "{words}: {body}");
     }
+    // What is no address of a server is no link
+    let world = file_alone();
+    let run = world.keytide(&["rotate"]).env("GITHUB_SERVER_URL", "javascript:x");
+    run.env("GITHUB_REPOSITORY", "acme/app").env("GITHUB_RUN_ID", "123456").run().exits(0);
+    let body = world.github.state()["pulls"][0]["body"].to_string();
+    assert!(!body.contains("javascript") && !body.contains("this workflow run"), "{body}");
 }
 
 #[test]
@@ -295,9 +301,10 @@ fn the_reason_of_a_rollback_is_reported_everywhere() {
         }
     }
     world.pass(24 * 8 + 2);
-    for command in ["rotate", "audit"] {
+    for (command, silence) in [("audit", true), ("rotate", false)] {
         let run = world.keytide(&[command]).file(POLICY, policy.clone()).run().exits(1);
         assert!(run.stdout.contains("rolling-back for 8 days"), "{command}: {}", run.stdout);
+        assert_eq!(run.stdout.contains("; no run for 8 days"), silence, "{command}: {}", run.stdout);
     }
 }
 

@@ -88,8 +88,11 @@ fn a_conflict_that_cannot_be_mended_ends_cleanly() {
     world.until("proposed");
     edit_shared_file(&world, &home);
     world.pass(24);
+    let plan = world.keytide_text(&["plan"]).file(POLICY, world.policy_with("{}")).run().exits(0).stdout;
+    assert!(plan.contains("has conflicts") && !plan.contains("waiting for your merge"), "{plan}");
     let run = world.keytide(&["rotate"]).env("SOPS_AGE_KEY", "").run().exits(0);
     assert_eq!(rotation_field(&run.json(), "phase"), "closed", "{}", run.stdout);
+    says(&run.json(), &["the new key was given up on 2 Mar 2026 ("]);
     assert!(world.github.open_pulls().is_empty());
     assert_eq!(world.in_file().0, OLD);
     begins_anew(&mut world);

@@ -38,7 +38,8 @@ const PACKAGE_INDEX: &str = "the Python package index";
 /// been set up for pip alone.
 fn install_packages(environment: &Path, add_arguments: impl Fn(&mut Command) -> &mut Command) {
     let mut uv = Command::new(environment.join("bin/uv"));
-    uv.args(["pip", "install", "--quiet", "--system-certs", "--python"]).arg(environment.join("bin/python"));
+    uv.args(["pip", "install", "--quiet", "--no-cache", "--system-certs", "--python"])
+        .arg(environment.join("bin/python"));
     if add_arguments(&mut uv).output().is_ok_and(|output| output.status.success()) {
         return;
     }
