@@ -15,7 +15,7 @@ static META: RuleMeta = RuleMeta {
     required_input: RequiredInput::Files,
     summary: "a file has a plaintext secret access key",
     rationale: "Anyone who can read the repository, now or in its history, can use the key. Removing the line does not revoke it.",
-    remediation: "Before a commit: take it out (`git restore --staged FILE`, then edit). If it was ever pushed: deactivate and replace the key. If this is a false positive, add `keytide: allow plaintext-key -- REASON` in a comment on the line.",
+    remediation: "Before a commit: take it out (`git restore --staged FILE`, then edit). If it was ever pushed: replace the key and deactivate it (`keytide explain leaked-key`). If this is a false positive, add `keytide: allow plaintext-key -- REASON` in a comment on the line.",
 };
 
 impl Rule for PlaintextKey {
@@ -42,7 +42,7 @@ impl Rule for PlaintextKey {
                 let finding = findings
                     .add_line_finding(&META, (file, hit.at), (user, &hit.excerpt.text), message)
                     .set_excerpt(&hit.excerpt)
-                    .set_help(advise_on_secret(file, &unstage));
+                    .set_help(advise_on_secret(input, file, user, &unstage));
                 finding.access_key_id = beside.as_ref().map(ToString::to_string);
                 // An exemption without `files` is for a line of the past, which can get no comment. It would cover the next
                 // leak as well, in any file.

@@ -1,6 +1,8 @@
 //! The workflows of this repository and those that the documents give to copy: which actions they use, and on which pull
 //! requests they run.
 
+use std::collections::BTreeMap;
+
 use serde_yaml::Value;
 
 use crate::support::root;
@@ -67,6 +69,29 @@ fn every_checkout_is_pinned_to_a_version_that_refuses_forks() {
         }
     }
     assert!(count > 20, "only {count} were found");
+}
+
+/// What a user copies is as new as what this repository uses itself, and the same commit everywhere.
+#[test]
+fn an_action_is_pinned_to_one_commit() {
+    let mut pins: BTreeMap<String, (String, String)> = BTreeMap::new();
+    for (name, text) in workflow_texts() {
+        for (_, used) in text.lines().filter_map(|line| line.split_once("uses: ")) {
+            let Some((action, pin)) = used.split_once('@') else { continue };
+            if !pin.contains(" v") || action.contains("OWNER/") {
+                continue;
+            }
+            let first = pins.entry(action.to_owned()).or_insert_with(|| (name.clone(), pin.to_owned()));
+            let version = |pin: &str| pin.rsplit(" v").next().unwrap().to_owned();
+            assert_eq!(
+                (&first.1[..40], version(&first.1)),
+                (&pin[..40], version(pin)),
+                "{action}: {} and {name}",
+                first.0
+            );
+        }
+    }
+    assert!(pins.len() > 5, "{pins:?}");
 }
 
 #[test]

@@ -80,7 +80,7 @@ pub enum Command {
     /// A rotation stops in the phase `held`, `quarantined` or `blocked` when continuing could break something. Find the
     /// cause first; `keytide plan` shows it.
     Resume(ResumeArgs),
-    /// Audit and rotate a built-in sample account through two simulated months
+    /// Audit and rotate a built-in sample account through five simulated weeks
     ///
     /// Runs in memory and makes no network requests.
     Demo(DemoArgs),
