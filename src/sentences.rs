@@ -1,5 +1,7 @@
-//! Begins a sentence with a capital letter, joins words, writes an advice of several steps as one text (`1. ...; 2. ...`),
-//! and splits such a text into lines for formats that people read.
+//! Begins a sentence with a capital letter, joins words, counts things, writes an advice of several steps as one text
+//! (`1. ...; 2. ...`), and splits such a text into lines for formats that people read.
+
+use jiff::SignedDuration;
 
 /// A text with a capital letter at its beginning, unless that is code.
 pub fn begin_sentence(text: &str) -> String {
@@ -14,6 +16,19 @@ pub fn join_words(words: &[String]) -> String {
         [] => String::new(),
         [one] => one.clone(),
         [others @ .., last] => format!("{} and {last}", others.join(", ")),
+    }
+}
+
+/// `1 error`, `2 errors`.
+pub fn count_noun(number: i64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A time in whole days, `90 days`, or else in hours, `36 hours`.
+pub fn describe_wait(time: SignedDuration) -> String {
+    match time.as_hours() {
+        hours if hours % 24 == 0 => count_noun(hours / 24, "day"),
+        hours => count_noun(hours, "hour"),
     }
 }
 

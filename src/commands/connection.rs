@@ -104,6 +104,10 @@ fn workflow_variable<'c>(context: &'c Context<'_>, name: &str) -> Result<&'c str
         return Ok(value);
     }
     let message = format!("`role-to-assume` needs {name}, which is set in GitHub workflows only");
+    if !context.environment.in_github_actions() {
+        let help = "leave `--role-to-assume` out here: the credentials of the environment or of the profile are used";
+        return Err(CommandError::environment(message).with_help(help));
+    }
     let is_pull_request = context.environment.get("GITHUB_EVENT_NAME") == Some("pull_request");
     let help = if is_pull_request {
         "give the job `permissions: id-token: write`; pull requests of forks and of Dependabot get no OIDC token, skip \

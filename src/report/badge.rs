@@ -3,9 +3,9 @@
 
 use serde::Serialize;
 
-use super::keys::count_noun;
 use super::model::Report;
 use super::outcome::ReportOutcome;
+use crate::sentences::count_noun;
 
 /// The fields of the schema, version 1.
 #[derive(Serialize)]

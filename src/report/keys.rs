@@ -10,6 +10,7 @@ use super::model::{Report, UserLine};
 use super::user_index::UserIndex;
 use crate::iam::{AccessKey, IamUser};
 use crate::rules::{Finding, Severity};
+use crate::sentences::count_noun;
 
 /// Returns the age of a credential in whole days; one from the future has 0.
 pub fn age_days(report: &Report, created_at: Timestamp) -> i64 {
@@ -95,9 +96,4 @@ pub fn format_date(at: Timestamp) -> String {
 /// `7 Dec 2026, 16:00 UTC`.
 pub fn format_minute(at: Timestamp) -> String {
     at.to_zoned_datetime(TimeZone::UTC).strftime("%-d %b %Y, %H:%M UTC").to_string()
-}
-
-/// `1 error`, `2 errors`.
-pub fn count_noun(number: i64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

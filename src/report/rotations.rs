@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use super::keys::{count_noun, format_minute};
+use super::keys::format_minute;
 use super::model::Report;
 use super::rotation_line::RotationLine;
 use crate::rotation::RotationPhase;
 use crate::rotation::ids::shorten_commit;
 use crate::sanitize::{escape_line, escape_markdown, escape_markdown_keeping_code};
+use crate::sentences::count_noun;
 use crate::sentences::{count_steps, join_steps, split_steps};
 use crate::text_style::TextStyle;
 

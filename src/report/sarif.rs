@@ -45,19 +45,32 @@ struct SarifRun<'a> {
 
 pub fn render_sarif(report: &Report) -> String {
     let rules: Vec<Value> = rules::ALL_RULES.iter().map(|rule| rule_descriptor(*rule)).collect();
+    let notifications: Vec<Value> = report
+        .faults
+        .iter()
+        .map(fault_notification)
+        .chain(note_omitted_results(report.findings.len()))
+        .collect();
     let run = SarifRun {
         automation_details: json!({ "id": "keytide/" }),
         column_kind: "unicodeCodePoints",
         invocations: json!([{
             "executionSuccessful": !matches!(report.outcome, ReportOutcome::Invalid | ReportOutcome::Incomplete),
             "endTimeUtc": report.generated_at.to_string(),
-            "toolExecutionNotifications": report.faults.iter().map(fault_notification).collect::<Vec<_>>(),
+            "toolExecutionNotifications": notifications,
         }]),
         results: &report.findings,
         tool: json!({ "driver": { "name": "keytide", "version": env!("CARGO_PKG_VERSION"), "rules": rules } }),
     };
     let file = SarifFile { schema: SCHEMA, runs: [run], version: "2.1.0" };
     crate::sanitize::escape_json(&serde_json::to_string_pretty(&file).unwrap_or_default())
+}
+
+/// Says how many results GitHub would not take, and are left out.
+fn note_omitted_results(count: usize) -> Option<Value> {
+    let omitted = count.checked_sub(MAX_RESULTS).filter(|omitted| *omitted > 0)?;
+    let text = format!("{omitted} more results are left out: GitHub takes {MAX_RESULTS}");
+    Some(json!({ "level": "warning", "message": { "text": text } }))
 }
 
 /// Writes result after result: all of them as values take fifteen times the memory of their text.
@@ -127,4 +140,16 @@ fn fault_notification(fault: &ReadFault) -> Value {
 /// A path as a relative URI reference.
 fn encode_uri(path: &str) -> String {
     utf8_percent_encode(path.trim_start_matches("./"), RESERVED).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_that_are_left_out_are_counted() {
+        assert_eq!(note_omitted_results(MAX_RESULTS), None);
+        let note = note_omitted_results(MAX_RESULTS + 3).unwrap_or_default();
+        assert_eq!(note["message"]["text"], "3 more results are left out: GitHub takes 25000");
+    }
 }

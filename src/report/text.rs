@@ -6,13 +6,14 @@ use anstyle::AnsiColor;
 use unicode_width::UnicodeWidthStr;
 
 use super::advice::{repeated_advice, shown_advice, shown_page};
-use super::keys::{age_days, count_noun, format_minute, key_name, last_used, oldest_active_days};
+use super::keys::{age_days, format_minute, key_name, last_used, oldest_active_days};
 use super::model::{Report, UserLine};
 use super::outcome::ReportOutcome;
 use super::{rotations, verdict};
 use crate::iam::AccessKey;
 use crate::rules::Finding;
 use crate::sanitize::escape_line as clean;
+use crate::sentences::count_noun;
 use crate::sentences::split_steps;
 use crate::text_style::{Label, TextStyle};
 

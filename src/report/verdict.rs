@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::keys::{count_noun, format_date};
+use super::keys::format_date;
 use super::model::Report;
 use super::outcome::{ReportOutcome, ReportSummary};
 use super::rotation_line::RotationLine;
@@ -10,6 +10,7 @@ use crate::error::{COMMAND_LINE, ENVIRONMENT};
 use crate::iam::ReadFault;
 use crate::rotation::RotationPhase;
 use crate::sanitize::escape_line;
+use crate::sentences::count_noun;
 
 /// Counts what was found and what was read: `2 errors, 1 warning; 3 users, 5 keys`.
 pub fn headline(report: &Report) -> String {

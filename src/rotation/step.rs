@@ -154,7 +154,7 @@ impl fmt::Display for RotationStep {
             Self::Claim => "claim the user for this run",
             Self::BeginRotation { .. } => "begin the rotation",
             Self::BeginFirstKey => "begin to make the user's first key",
-            Self::BeginRetirement { .. } => "begin to retire the key",
+            Self::BeginRetirement { key } => return write!(f, "begin to retire the key {key}"),
             Self::WithdrawRetirement { .. } => "record that the key is still referred to",
             Self::CreateKey => "create the new key and open the pull request",
             Self::Propose => "open the pull request",
@@ -164,15 +164,19 @@ impl fmt::Display for RotationStep {
             Self::MarkDistributed => "record that every destination holds the new key",
             Self::Redeploy { .. } => "start the workflow of `redeploy`",
             Self::Complete => "record that the first key is in use",
-            Self::AnnounceRetirement { .. } => "announce the deactivation",
-            Self::Deactivate { .. } => "deactivate the key",
-            Self::NoteInactive { .. } => "record when the key became inactive",
-            Self::Delete { .. } => "delete the key",
-            Self::NoteDeleted { .. } => "record that the key is deleted",
-            Self::Activate { .. } => "re-activate the key",
-            Self::Discard { delete: false, .. } => "deactivate the key whose secret is lost",
-            Self::Discard { delete: true, .. } => "delete the key whose secret is lost",
-            Self::AbandonNewKey { .. } => "mark the new key as discarded; it stays active until a later step",
+            Self::AnnounceRetirement { key } => return write!(f, "announce the deactivation of {key}"),
+            Self::Deactivate { key } => return write!(f, "deactivate the key {key}"),
+            Self::NoteInactive { key } => return write!(f, "record since when {key} is inactive"),
+            Self::Delete { key } => return write!(f, "delete the key {key}"),
+            Self::NoteDeleted { key } => return write!(f, "record that {key} is deleted"),
+            Self::Activate { key } => return write!(f, "re-activate the key {key}"),
+            Self::Discard { key, delete: false } => {
+                return write!(f, "deactivate {key}, whose secret is lost");
+            }
+            Self::Discard { key, delete: true } => return write!(f, "delete {key}, whose secret is lost"),
+            Self::AbandonNewKey { key, .. } => {
+                return write!(f, "mark the new key {key} as discarded; it stays active until a later step");
+            }
             Self::DisarmBranch => "reset the rotation branch",
             Self::BeginRollback { .. } => "begin the rollback",
             Self::ProposeRevert => "open the pull request that restores the old key",

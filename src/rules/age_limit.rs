@@ -1,6 +1,7 @@
 //! Compares an age with its limit, for the rules about the age of a credential.
 
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
 use super::Severity;
 use super::input::{RuleInput, format_day, format_elapsed, format_elapsed_over};
@@ -51,5 +52,10 @@ fn describe_time_left(input: &RuleInput<'_>, left: SignedDuration) -> String {
     if left.as_mins() == 0 {
         return "now".to_owned();
     }
-    format!("in {} ({})", format_elapsed(left), format_day(input.now + left))
+    let (now, end) =
+        (input.now.to_zoned_datetime(TimeZone::UTC), (input.now + left).to_zoned_datetime(TimeZone::UTC));
+    // By the calendar, as a reader counts who sees both dates
+    let days = now.date().duration_until(end.date());
+    let shown = if left.as_hours() < 48 { left } else { days };
+    format!("in {} ({})", format_elapsed(shown), format_day(input.now + left))
 }

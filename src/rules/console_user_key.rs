@@ -1,5 +1,6 @@
 //! `console-user-key`: a user with a console password has access keys.
 
+use super::input::NEEDS_CREDENTIAL_REPORT;
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::iam::SourcedFact;
 
@@ -29,7 +30,7 @@ impl Rule for ConsoleUserKey {
                 }
                 // Without keys the rule has nothing to find, whatever the password.
                 SourcedFact::Unknown(_) if has_keys => {
-                    findings.skip_rule(&META, "needs the IAM credential report: use `--source report`, and grant iam:GenerateCredentialReport and iam:GetCredentialReport");
+                    findings.skip_rule(&META, NEEDS_CREDENTIAL_REPORT);
                 }
                 _ => {}
             }

@@ -14,6 +14,9 @@ use crate::rotation::RotationPhase;
 use crate::rotation::timing::MAX_CLOCK_SKEW;
 use crate::rotation::waiting::RotationWait;
 
+/// Why a rule was skipped that needs the credential report: `auto` reads it for many users only.
+pub const NEEDS_CREDENTIAL_REPORT: &str = "needs the IAM credential report: grant iam:GenerateCredentialReport and iam:GetCredentialReport; `keytide audit --source report` always reads it";
+
 /// The facts that the rules look at. What a command did not read is `None`, and the rules that need it are skipped.
 pub struct RuleInput<'a> {
     pub policy: &'a Policy,

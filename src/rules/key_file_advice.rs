@@ -9,18 +9,33 @@ use crate::repository::ScannedFile;
 /// So many files are named in a command.
 const NAMED_FILES: usize = 3;
 
-/// What to do about a secret access key. `unstage` takes it out of the next commit.
-pub fn advise_on_secret(file: &ScannedFile, unstage: &str) -> String {
+/// What to do about a secret access key, which is `owner`'s if that is known. `unstage` takes it out of the next commit.
+pub fn advise_on_secret(
+    input: &RuleInput<'_>,
+    file: &ScannedFile,
+    owner: Option<&str>,
+    unstage: &str,
+) -> String {
+    let replace = replace_leaked_key(input, owner);
     if file.commit.is_some() {
-        return "It is in that commit, and a later commit does not take it back: deactivate and replace the key. If this is a \
-                false positive, add an exemption of `plaintext-key` with `user: \"*\"` to the policy file."
-            .to_owned();
+        return format!(
+            "It is in that commit, and a later commit does not take it back: {replace}. If this is a false positive, add an \
+             exemption of `plaintext-key` with `user: \"*\"` to the policy file."
+        );
     }
     format!(
-        "Before a commit: take it out ({unstage}; then edit). If it was ever pushed: deactivate and replace the key. If this is a \
-         false positive, {}.",
+        "Before a commit: take it out ({unstage}; then edit). If it was ever pushed: {replace}. If this is a false positive, {}.",
         accept_finding("plaintext-key", &file.file)
     )
+}
+
+/// How a key that others may have is replaced: by keytide, where it rotates the owner's.
+fn replace_leaked_key(input: &RuleInput<'_>, owner: Option<&str>) -> String {
+    let entry = owner.and_then(|user| input.policy.find_user_policy(user, None));
+    match entry.filter(|entry| entry.rotation.is_some()).and(owner) {
+        Some(user) => format!("replace the key by `keytide rotate --user {user} --compromised`"),
+        None => "replace the key and deactivate it (`keytide explain leaked-key`)".to_owned(),
+    }
 }
 
 /// What to do about an access key ID.

@@ -91,8 +91,10 @@ pub const ALL_RULES: &[&dyn Rule] = &[
     &idle_exemption::IdleExemption,
 ];
 
-/// The rules whose findings cannot wait, the most urgent first: someone else has a key, or may have it.
-const URGENT_RULES: [&str; 4] = ["quarantined-user", "plaintext-key", "unexpected-use", "root-key"];
+/// The rules whose findings cannot wait, the most urgent first: someone else has a key, or may have it; then a rotation
+/// that does not go on without a person.
+const URGENT_RULES: [&str; 5] =
+    ["quarantined-user", "plaintext-key", "unexpected-use", "root-key", "stalled-rotation"];
 
 /// The place of a rule among findings of one severity, for reports that show only some of them.
 pub fn rank_urgency(rule: &str) -> usize {

@@ -1,5 +1,6 @@
 //! `root-key`: the account's root user has an access key.
 
+use super::input::NEEDS_CREDENTIAL_REPORT;
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::diagnostic::Position;
 use crate::iam::SourcedFact;
@@ -35,16 +36,7 @@ impl Rule for RootKey {
                     "the credential report has no readable line of the root user (`<root_account>`)",
                 );
             }
-            SourcedFact::Unknown(_) if input.fleet.is_some() => findings.skip_rule(
-                &META,
-                "needs the IAM credential report: grant iam:GenerateCredentialReport and iam:GetCredentialReport",
-            ),
-            SourcedFact::Unknown(_) => {
-                findings.skip_rule(
-                    &META,
-                    "needs the IAM credential report: use `--source report`, and grant iam:GenerateCredentialReport and iam:GetCredentialReport",
-                );
-            }
+            SourcedFact::Unknown(_) => findings.skip_rule(&META, NEEDS_CREDENTIAL_REPORT),
         }
     }
 }

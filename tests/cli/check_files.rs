@@ -197,7 +197,7 @@ fn history_finds_what_was_taken_away() {
     assert!(run.stdout.contains(&format!("in the history (commit {})", &commit[..12])), "{}", run.stdout);
     assert!(!run.stdout.contains("Before a commit"), "{}", run.stdout);
     for (rule, what) in
-        [("plaintext-key", "deactivate and replace the key"), ("exposed-key-id", "replace the key; else")]
+        [("plaintext-key", "replace the key and deactivate it"), ("exposed-key-id", "replace the key; else")]
     {
         let exemption = format!("add an exemption of `{rule}` with `user: \"*\"` to the policy file.");
         assert!(run.stdout.contains(what) && run.stdout.contains(&exemption), "{}", run.stdout);

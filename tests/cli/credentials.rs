@@ -103,6 +103,13 @@ fn without_credentials_the_place_decides_what_to_do() {
         "{}",
         role.stderr
     );
+    let in_shell = audit().arg("--role-to-assume").arg("arn:aws:iam::123456789012:role/keytide");
+    refused(
+        in_shell,
+        2,
+        "`role-to-assume` needs ACTIONS_ID_TOKEN_REQUEST_URL",
+        "leave `--role-to-assume` out here",
+    );
     let half = audit().env("AWS_ACCESS_KEY_ID", "AKIA0EXAMPLE");
     refused(
         half,

@@ -84,7 +84,7 @@ fn collected(names: &[&str]) -> String {
 }
 
 /// A result as a job writes it.
-fn result(account: &str, at: &str, change: impl Fn(&mut Value)) -> String {
+pub fn result(account: &str, at: &str, change: impl Fn(&mut Value)) -> String {
     let finding = json!({"rule": "key-age", "severity": "error", "user": "app", "access_key_id": "AKIAIOSFODNN7EXAMPLE",
         "message": "access key AKIAIOSFODNN7EXAMPLE is 155 days old", "help": "rotate it", "exempted": false, "exemption_reason": null,
         "location": {"file": ".github/keytide.yml", "line": 4, "column": 5}});
@@ -265,11 +265,14 @@ fn an_urgent_finding_is_in_every_list() {
         };
         let mut all: Vec<Value> = (0..60).map(|number| of(format!("app-{number:02}"), "key-age")).collect();
         all.push(of("zz".to_owned(), "quarantined-user"));
+        all.push(of("yy".to_owned(), "unused-key"));
         result["repositories"][0]["findings"] = json!(all);
     });
     let text = merge(&[("1.json", &many)]).run().stdout;
     let first = text.lines().find(|line| line.contains("error")).unwrap();
     assert!(first.contains("zz: ") && first.contains("[quarantined-user]"), "{text}");
+    // The many of one rule leave room for the others
+    assert!(text.contains("[unused-key]") && text.contains("  and 56 more: 56 key-age\n"), "{text}");
     let markdown = merge(&[("1.json", &many)]).arg("--format").arg("markdown").run().stdout;
     let rows: Vec<&str> = markdown.lines().filter(|line| line.contains("| error |")).collect();
     assert!(rows[0].contains("quarantined") && rows[0].contains("zz"), "{markdown}");

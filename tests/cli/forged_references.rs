@@ -194,6 +194,23 @@ fn a_journal_that_is_cut_back_takes_no_merged_key_out_of_use() {
     }
 }
 
+/// The same where the pull request is closed, and later opened again and merged: keytide deactivated the key itself, and
+/// brings it back.
+#[test]
+fn a_discarded_key_that_is_merged_after_all_is_activated() {
+    let mut world = cut_back_to_staged();
+    world.github.control("POST", "close", &json!({ "number": 100 }));
+    let new = world.keys().into_keys().find(|id| id != OLD).unwrap();
+    world.pass(24);
+    world.rotate();
+    assert_eq!(world.keys()[&new].1, "Inactive");
+    world.github.control("POST", "close", &json!({ "number": 100, "open": true }));
+    world.merge();
+    world.pass(1);
+    let report = world.rotate();
+    assert_eq!(world.keys()[&new].1, "Active", "{report:#}");
+}
+
 /// A pull request is open, and the journal ends before AWS has accepted its key.
 fn cut_back_to_staged() -> World {
     let mut world = file_alone();

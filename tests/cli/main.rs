@@ -96,6 +96,7 @@ mod concurrent_runs;
 /// The program, killed at its requests.
 mod crash_recovery;
 /// Pages, throttling, faults and hangs, as recorded.
+mod far_dates;
 mod malformed_replies;
 /// Formats: schemas, hostile names, limits.
 mod formats;
@@ -120,4 +121,5 @@ mod set_up;
 mod set_up_roles;
 /// The command line: help, exit codes, small commands.
 mod command_line;
+mod unused_options;
 mod explain;

@@ -23,11 +23,11 @@ use crate::error::ExitStatus;
 use crate::iam::sample::SampleAccount;
 #[cfg(feature = "seal")]
 use crate::report::ReportFormat;
-#[cfg(feature = "seal")]
-use crate::report::keys::count_noun;
 use crate::report::{Report, ReportOutcome};
 use crate::repository::RepositoryIdentity;
 use crate::rules::{self, RequiredInput};
+#[cfg(feature = "seal")]
+use crate::sentences::count_noun;
 
 const POLICY: &str = include_str!("policy.yml");
 const ACCOUNT: &str = include_str!("account.yml");

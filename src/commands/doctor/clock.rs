@@ -1,8 +1,8 @@
 //! Checks that the clocks of this machine, GitHub and AWS agree.
 
 use super::check::Check;
-use crate::report::keys::count_noun;
 use crate::rotation::timing::MAX_CLOCK_SKEW;
+use crate::sentences::count_noun;
 
 /// A difference of so many seconds is worth a warning: AWS refuses a request at five minutes.
 const NOTABLE_SKEW: u64 = 60;

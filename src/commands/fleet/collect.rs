@@ -23,10 +23,10 @@ use crate::fleet::render::json::render_document;
 use crate::github::policy_files::{FoundRepository, PolicyFileReader, RepositoryPage};
 use crate::iam::ReadFault;
 use crate::policy::scalar::is_repository;
-use crate::report::keys::count_noun;
 use crate::repository::RepositoryIdentity;
 use crate::rules::{self, FleetFacts, RuleInput};
 use crate::sanitize;
+use crate::sentences::count_noun;
 use crate::system::files;
 use crate::system::worktree::WorkTree;
 

@@ -121,15 +121,18 @@ pub async fn discard_key(
     key: &KeyId,
     delete: bool,
 ) -> BackendResult<()> {
-    if rotation.is_some_and(OpenRotation::makes_first_key) {
-        let inactive = read_inactive_keys(session).await?;
-        ensure_made_as_first(session, rotation, key, &inactive)?;
-    }
-    // Without the tag: a key whose secret no one has needs no way back
-    session.append_event(JournalEvent::Discard { key: key.clone() }).await?;
+    let mut inactive = read_inactive_keys(session).await?;
+    ensure_made_as_first(session, rotation, key, &inactive)?;
     if delete {
+        // Without a soak: a key whose secret no one has needs no way back
+        session.append_event(JournalEvent::Discard { key: key.clone() }).await?;
         return ignore_missing_key(session.backend.delete_access_key(&session.user_rotation.user, key).await);
     }
+    // A destination that names the key after all has it back: keytide, and no person, deactivated it
+    inactive.record_deactivation(key, false, session.backend.now());
+    write_inactive_keys(session, &inactive).await?;
+    session.deactivated_key = Some(key.clone());
+    session.append_event(JournalEvent::Discard { key: key.clone() }).await?;
     ignore_missing_key(
         session.backend.set_key_status(&session.user_rotation.user, key, KeyState::Inactive).await,
     )

@@ -1,6 +1,7 @@
 //! The text format: what could not be read, then what is not good, by account and repository, the worst first, and at the
 //! end the help of each rule, once.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anstyle::AnsiColor;
@@ -12,8 +13,10 @@ use crate::report::ReportOutcome;
 use crate::sanitize::escape_line as clean;
 use crate::text_style::{Label, TextStyle};
 
-/// How many findings of a line are shown; the other formats have all.
+/// How many findings of a section are shown; the other formats have all.
 const SHOWN: usize = 10;
+/// How many of these may be of one rule, where there are more: the same key of each user would hide what else is wrong.
+const SHOWN_OF_RULE: usize = 4;
 /// The width of the column with the severities.
 const COLUMN: usize = 10;
 
@@ -66,15 +69,34 @@ fn render_section(title: &str, details: &LineDetails, notes: &str, style: TextSt
     }
     let outcome = style.paint(outcome_colour(details.outcome), details.outcome.word());
     let mut out = format!("{}: {outcome}\n", style.bold(&clean(title)));
-    let findings = words::worst_first(&details.findings);
-    for finding in findings.iter().take(SHOWN) {
+    let (shown, more) = choose_findings(words::worst_first(&details.findings));
+    for finding in shown {
         out.push_str(&render_finding("  ", finding, style));
     }
-    let more = findings.len().saturating_sub(SHOWN);
-    if more > 0 {
-        let _ = writeln!(out, "  and {more} more");
+    if !more.is_empty() {
+        let rules: Vec<String> =
+            more.iter().take(SHOWN).map(|(rule, count)| format!("{count} {}", clean(rule))).collect();
+        let text = format!("  and {} more: {}", more.values().sum::<usize>(), rules.join(", "));
+        let _ = writeln!(out, "{}", style.hang(2, &text));
     }
     out + notes
+}
+
+/// The findings that are shown, and how many of each rule are not.
+fn choose_findings(findings: Vec<&FleetFinding>) -> (Vec<&FleetFinding>, BTreeMap<&str, usize>) {
+    let (mut shown, mut more) = (Vec::new(), BTreeMap::new());
+    let limit = if findings.len() > SHOWN { SHOWN_OF_RULE } else { SHOWN };
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for finding in findings {
+        let count = counts.entry(&finding.rule).or_default();
+        *count += 1;
+        if *count <= limit && shown.len() < SHOWN {
+            shown.push(finding);
+        } else {
+            *more.entry(finding.rule.as_str()).or_default() += 1;
+        }
+    }
+    (shown, more)
 }
 
 fn render_notes(details: &LineDetails, style: TextStyle) -> String {

@@ -7,9 +7,9 @@ use crate::fleet::collection::RepositoryState;
 use crate::fleet::finding::FleetFinding;
 use crate::fleet::merge::{FleetReport, LineDetails};
 use crate::iam::ReadFault;
-use crate::report::keys::count_noun;
 use crate::report::{ReportOutcome, ReportSummary};
 use crate::rules::{UNREAD_JOURNAL, find_rule, rank_urgency};
+use crate::sentences::count_noun;
 
 /// How many repositories a fault names beside the first.
 const SHOWN_NAMES: usize = 4;

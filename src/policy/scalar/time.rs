@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date as CivilDate;
 
 use super::format::{Scalar, ScalarError, scalar};
+use crate::sentences::describe_wait;
 
 /// A length of time: a whole number and a unit, `12h`, `90d` or `6w`. A day is 24 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,11 +50,8 @@ fn malformed_duration() -> ScalarError {
 }
 
 impl fmt::Display for PolicyDuration {
-    /// Whole days as `90 days`, else `36 hours`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hours = self.0.as_hours();
-        let (number, unit) = if hours % 24 == 0 { (hours / 24, "day") } else { (hours, "hour") };
-        write!(f, "{number} {unit}{}", if number == 1 { "" } else { "s" })
+        f.write_str(&describe_wait(self.0))
     }
 }
 

@@ -8,24 +8,22 @@ use super::head::{render_link, render_place};
 use crate::report::advice::{common_advice, shown_advice, shown_page, subject};
 use crate::report::keys::KeyAges;
 use crate::report::model::Report;
-use crate::rules::{Finding, Severity};
+use crate::rules::{Finding, Severity, rank_urgency};
 use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
 use crate::sentences::join_steps;
 
 /// How many findings of a rule are shown at once; more are folded.
 const SHOWN: usize = 10;
-/// The rules about keys that others may have: first among the rules of their severity.
-const URGENT: [&str; 4] = ["plaintext-key", "quarantined-user", "root-key", "unexpected-use"];
 
 pub fn render_findings<'a>(
     report: &'a Report,
     title: &str,
     findings: impl Iterator<Item = &'a Finding>,
 ) -> String {
-    let mut rules: BTreeMap<(Reverse<Severity>, bool, &str), Vec<&Finding>> = BTreeMap::new();
+    let mut rules: BTreeMap<(Reverse<Severity>, usize, &str), Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
-        let can_wait = !URGENT.contains(&finding.rule);
-        rules.entry((Reverse(finding.severity), can_wait, finding.rule)).or_default().push(finding);
+        let rank = rank_urgency(finding.rule);
+        rules.entry((Reverse(finding.severity), rank, finding.rule)).or_default().push(finding);
     }
     if rules.is_empty() {
         return String::new();

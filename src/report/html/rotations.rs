@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use super::head::render_link;
-use crate::report::keys::count_noun;
 use crate::report::model::Report;
 use crate::report::rotations::{ShownRotation, rotations_worst_first};
 use crate::rotation::RotationPhase;
 use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
+use crate::sentences::count_noun;
 
 /// How many rotations are shown at once; the others are folded.
 const SHOWN: usize = 20;

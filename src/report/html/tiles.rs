@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::report::keys::{count_noun, format_date, is_overdue};
+use crate::report::keys::{format_date, is_overdue};
 use crate::report::model::Report;
 use crate::report::user_index::UserIndex;
 use crate::sanitize::escape_html as clean;
+use crate::sentences::count_noun;
 
 struct Tile {
     number: String,

@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use super::ages::class;
 use crate::iam::AccessKey;
-use crate::report::keys::{age_days, count_noun, key_name, last_used, last_used_days};
+use crate::report::keys::{age_days, key_name, last_used, last_used_days};
 use crate::report::model::Report;
 use crate::report::timeline::{BarState, UserStanding, users_worst_first};
 use crate::sanitize::escape_html as clean;
+use crate::sentences::count_noun;
 
 /// A table with more users is folded: the findings name what is wrong.
 const OPEN_USERS: usize = 50;

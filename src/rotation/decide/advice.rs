@@ -2,12 +2,11 @@
 //! not do.
 
 use super::decision::{Advice, StepDecision};
-use super::guards::format_wait;
 use super::situation::{HeldKey, Situation, format_day, format_moment};
 use crate::destinations::kind::describe_removal;
 use crate::destinations::wording::name_destinations;
 use crate::rotation::{KeyId, Observed, ObservedKey, OpenRotation, RotationPhase, RotationStep};
-use crate::sentences::begin_sentence;
+use crate::sentences::{begin_sentence, describe_wait};
 
 /// Adds to the texts of a decision what the row that decided does not say. The phase and the step stay.
 pub fn complete_texts(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
@@ -105,7 +104,7 @@ fn closed_leak_help(case: &Situation<'_>, rotation: &OpenRotation, leaked: &KeyI
 
 /// A rotation that was given up: what becomes of the new key, and when the next rotation comes.
 fn closed_help(case: &Situation<'_>, rotation: &OpenRotation, old: &KeyId) -> String {
-    let (quiet, soak) = (format_wait(case.rules.quiet), format_wait(case.rules.soak));
+    let (quiet, soak) = (describe_wait(case.rules.quiet), describe_wait(case.rules.soak));
     let is_active = rotation.new_key().and_then(|new| case.find_key(new)).is_some_and(ObservedKey::is_active);
     let course = match is_active {
         true => format!("is deactivated when it was not used for {quiet}, and deleted {soak} later"),

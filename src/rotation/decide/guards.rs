@@ -8,6 +8,7 @@ use super::situation::{HeldKey, NotReady, RetireCheck, RetirementGuard, format_d
 use crate::rotation::journal::StorageKind;
 use crate::rotation::timing::{OWN_TEST_WINDOW, RUN_END_LAG, USAGE_REPORT_LAG};
 use crate::rotation::{BranchTip, KeyId, KeyUse, ObservedKey, RunState};
+use crate::sentences::describe_wait;
 
 /// Before a key is deactivated.
 pub const RETIRE_GUARDS: &[RetirementGuard] = &[
@@ -35,15 +36,6 @@ pub const DELETE_GUARDS: &[RetirementGuard] = &[
 ];
 
 const AFTER_MERGE: &str = "has not succeeded since every destination holds the new key";
-
-/// A wait in days, or in hours if it is no whole number of days.
-pub fn format_wait(wait: SignedDuration) -> String {
-    match wait.as_hours() {
-        24 => "1 day".to_owned(),
-        hours if hours % 24 == 0 => format!("{} days", hours / 24),
-        hours => format!("{hours} hours"),
-    }
-}
 
 /// All guards, or the first that does not hold.
 pub fn check_all_guards(guards: &[RetirementGuard], going: &RetireCheck<'_>) -> Result<(), NotReady> {
@@ -133,7 +125,7 @@ impl RetireCheck<'_> {
         // By then AWS would report a use, of the hours after the moment as well
         let quiet = wait - USAGE_REPORT_LAG;
         let unused = if quiet > SignedDuration::ZERO {
-            format!(", and {} must stay unused for {}", self.describe_key(), format_wait(quiet))
+            format!(", and {} must stay unused for {}", self.describe_key(), describe_wait(quiet))
         } else {
             String::new()
         };
@@ -190,7 +182,7 @@ fn grace_has_passed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     match going.rotation.distributed {
         Some(at) => {
             let grace = going.situation.rules.grace;
-            let why = format!("both keys stay active for the grace period of {}", format_wait(grace));
+            let why = format!("both keys stay active for the grace period of {}", describe_wait(grace));
             going.elapsed_since(at, grace, &why)
         }
         None => going.not_ready("not every destination holds the new key yet"),
@@ -246,7 +238,7 @@ fn old_key_unused(going: &RetireCheck<'_>) -> Result<(), NotReady> {
         going.describe_key(),
         format_day(used.at),
         used.service,
-        format_wait(going.situation.rules.quiet)
+        describe_wait(going.situation.rules.quiet)
     );
     let waited = going.elapsed_since(used.at, going.situation.rules.quiet + USAGE_REPORT_LAG, &why);
     let help = if going.is_old() { Some(going.ways_out()) } else { None };

@@ -1,14 +1,10 @@
 //! The rows of a user whose keys are to go without a successor: one key after the other is retired, and then none is left.
 
-use jiff::SignedDuration;
-
 use super::decision::StepDecision;
 use super::retirement::{note_deleted, retire_key};
 use super::situation::{Situation, UnknownFact};
+use crate::rotation::timing::MAX_CLOCK_SKEW;
 use crate::rotation::{KeyId, ObservedKey, RotationPhase, RotationStep};
-
-/// How far the clocks of AWS and of GitHub, which the journal's times are from, may be apart.
-const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// A retirement under way: announced while nothing refers to the key, deactivated when nothing uses it, deleted after its
 /// soak.
@@ -23,7 +19,7 @@ pub fn retire_last_key(case: &Situation<'_>) -> Option<StepDecision> {
         return Some(stop_retirement(case, key, why, "list the user with `retire` again"));
     }
     // Only a forged journal retires a key that did not exist when the retirement began
-    if key.created > rotation.began_at + CLOCK_TOLERANCE {
+    if key.created > rotation.began_at + MAX_CLOCK_SKEW {
         let why = format!("the journal says that the retirement began before {id} was created");
         return Some(stop_retirement(case, key, &why, "delete the key by hand, if nothing needs it"));
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::data::PullRequestData;
+use super::schedule::render_rollback_steps;
 use super::text::{PullRequestText, push_rest, render_to_fit};
 use crate::destinations::kind::describe_destination;
 use crate::destinations::wording::name_destinations;
@@ -48,13 +49,11 @@ fn render_revert_with_lists(
         let places = data.places.iter().map(|place| &*place.destination);
         let _ = write!(body, "\n**Why:** {}\n", clean(&name_destinations(reason, places)));
     }
-    body.push_str(&left_by_hand_section(data, files, longest));
     if data.new_is_active {
-        body.push_str(
-            "\nMerge this soon: until then files hold the new key, and what reads them uses it. keytide deactivates the new key once \
-             no destination holds it.\n",
-        );
+        body.push_str("\nMerge this soon: until then files hold the new key, and what reads them uses it.\n");
+        body.push_str(&render_rollback_steps(data));
     }
+    body.push_str(&left_by_hand_section(data, files, longest));
     body.push_str(&data.run_line());
     PullRequestText {
         title: escape_line(&format!("Roll back the access key of {}", data.user)),

@@ -7,13 +7,14 @@ use jiff::tz::TimeZone;
 use super::data::PullRequestData;
 use super::messages::{first_key_title, rotation_title};
 use super::recipients_section::recipients_section;
-use super::schedule::{format_days, format_duration, render_next_steps, timeline_section};
+use super::schedule::{render_next_steps, timeline_section};
 use super::text::{PullRequestText, push_rest, render_to_fit};
 use crate::destinations::kind::{describe_destination, updated_services};
 use crate::policy::Destination;
 use crate::rotation::changed_file::ChangedFile;
 use crate::rotation::{DestinationSnapshot, StorageKind};
 use crate::sanitize::{escape_issue_text as clean, markdown_code, mask_account_ids, mask_key_id};
+use crate::sentences::{count_noun, describe_wait};
 
 /// The pull request that brings the new key. Long lists are cut so that the body fits; what is new or changed is not.
 pub fn render_rotation<'p>(
@@ -215,9 +216,9 @@ fn old_key_paragraph(data: &PullRequestData<'_>) -> String {
         return text + "The age and the last use of the old key are unknown.\n\n";
     };
     let days = data.now.duration_since(key.created).as_hours() / 24;
-    let start = format_duration(data.rules.start_at);
-    let limit = data.max_age.map(|max| format!(", limit {}", format_duration(max))).unwrap_or_default();
-    let _ = write!(text, "The old key is {} old (rotates from {start}{limit})", format_days(days));
+    let start = describe_wait(data.rules.start_at);
+    let limit = data.max_age.map(|max| format!(", limit {}", describe_wait(max))).unwrap_or_default();
+    let _ = write!(text, "The old key is {} old (rotates from {start}{limit})", count_noun(days, "day"));
     let used = match key.last_used.known() {
         None => "; its last use is unknown.".to_owned(),
         Some(None) => " and was never used.".to_owned(),

@@ -8,14 +8,15 @@ use jiff::tz::TimeZone;
 use super::data::PullRequestData;
 use crate::destinations::kind::updated_services;
 use crate::rotation::{DestinationSnapshot, StorageKind};
+use crate::sentences::describe_wait;
 
 /// The table of what happens when, under the names of the things it waits for.
 pub fn render_next_steps(data: &PullRequestData<'_>) -> String {
     let rules = data.rules;
-    let grace = format_duration(rules.grace);
+    let grace = describe_wait(rules.grace);
     let used = if rules.require_use { " and the new key is in use" } else { "" };
-    let quiet = format_duration(rules.quiet);
-    let soak = format_duration(rules.soak);
+    let quiet = describe_wait(rules.quiet);
+    let soak = describe_wait(rules.soak);
     let stores = data.places.iter().any(|frozen| frozen.kind != StorageKind::File);
     let stores =
         if stores { stores_update(data.places) } else { "the next run records the merge".to_owned() };
@@ -31,13 +32,27 @@ pub fn render_next_steps(data: &PullRequestData<'_>) -> String {
         let _ = writeln!(text, "| {when}{validated} | the rotation ends |\n");
         return text;
     }
-    let wait = match data.compromised {
-        true => "right after that".to_owned(),
-        false => format!("{grace} later, once the old key was not used for {quiet}{used}"),
+    let validated = if rules.validate { " and the workflow of `validate` has succeeded" } else { "" };
+    let wait = match (data.compromised, rules.validate) {
+        (true, true) => "right after that, once the workflow of `validate` has succeeded".to_owned(),
+        (true, false) => "right after that".to_owned(),
+        (false, _) => format!("{grace} later, once the old key was not used for {quiet}{used}{validated}"),
     };
     let _ = writeln!(text, "| {wait} | the old key is deactivated |");
     let _ = writeln!(text, "| {soak} after that, if it was not used | the old key is deleted |");
     text.push('\n');
+    text
+}
+
+/// The table of what happens after the merge of a rollback's pull request, where the new key is active.
+pub fn render_rollback_steps(data: &PullRequestData<'_>) -> String {
+    let [quiet, soak] = [data.rules.quiet, data.rules.soak].map(describe_wait);
+    let new = if data.old.is_some() { "the new key" } else { "the key" };
+    let mut text = "\n### What happens next\n\n| when | what |\n|---|---|\n".to_owned();
+    let _ =
+        writeln!(text, "| no destination holds {new}, and it was not used for {quiet} | it is deactivated |");
+    let _ =
+        writeln!(text, "| {soak} after that, if it was not used | it is deleted, and the rollback ends |");
     text
 }
 
@@ -65,16 +80,4 @@ pub fn timeline_section(data: &PullRequestData<'_>) -> String {
 /// The whole days of a time, rounded up.
 fn days_up(time: SignedDuration) -> i64 {
     (time.as_hours() + 23) / 24
-}
-
-pub fn format_duration(time: SignedDuration) -> String {
-    match time.as_hours() {
-        hours if hours % 24 == 0 => format_days(hours / 24),
-        1 => "1 hour".to_owned(),
-        hours => format!("{hours} hours"),
-    }
-}
-
-pub fn format_days(days: i64) -> String {
-    format!("{days} day{}", if days == 1 { "" } else { "s" })
 }

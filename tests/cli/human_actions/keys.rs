@@ -260,7 +260,7 @@ fn a_new_key_that_is_deleted_by_hand_is_given_up() {
     delete(&world, &deleted);
     world.pass(24);
     let report = world.rotate();
-    has_done(&report, "mark the new key as discarded; it stays active until a later step");
+    has_done(&report, "as discarded; it stays active until a later step");
     assert_eq!(world.github.open_pulls(), [101], "{report:#}");
     assert!(world.keys().len() == 2 && new_key(&world) != deleted);
     world.merge();

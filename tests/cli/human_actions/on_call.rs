@@ -283,6 +283,7 @@ fn the_reason_of_a_rollback_is_reported_everywhere() {
     for words in [
         "**Why:**",
         "No secrets today",
+        "| no destination holds the new key, and it was not used for 3 days | it is deactivated |",
         "Left to do by hand",
         "restart what does not reload",
         "- `deploy/aws.env.age`: restored",

@@ -37,7 +37,7 @@ fn a_closed_pull_request_that_is_opened_again_brings_nothing() {
     world.pass(24);
     let report = world.rotate();
     assert_eq!(rotation_field(&report, "phase"), "closed");
-    has_done(&report, "mark the new key as discarded; it stays active until a later step");
+    has_done(&report, "as discarded; it stays active until a later step");
     close(&world, number, true);
     assert_eq!(world.merge(), number);
     assert_eq!(world.in_file().0, OLD);
