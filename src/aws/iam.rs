@@ -24,6 +24,7 @@ use crate::iam::{
     non_empty,
 };
 use crate::ports::ErrorKind;
+use crate::rotation::timing::is_plausible;
 
 /// The managed policy that AWS attaches to a user whose key it found in public. Later versions have `V2`, `V3`, ... behind
 /// the name (AWS managed policy reference).
@@ -202,7 +203,11 @@ impl IamClient {
             count += 1;
             ensure_complete_page(OPERATION, page.is_truncated(), page.marker(), count)
                 .map_err(|error| error.into_read_fault(None))?;
-            users.extend(page.policy_users().iter().filter_map(|user| user.user_name()).map(str::to_owned));
+            for user in page.policy_users() {
+                let name = user.user_name().map(str::to_owned);
+                let nameless = || AwsError::unexpected_reply(OPERATION, "a user without a name");
+                users.push(name.ok_or_else(nameless).map_err(|error| error.into_read_fault(None))?);
+            }
         }
         Ok(Some(users))
     }
@@ -262,8 +267,8 @@ where
 }
 
 fn to_timestamp(operation: &'static str, at: &DateTime) -> Result<Timestamp, AwsError> {
-    Timestamp::from_second(at.secs())
-        .map_err(|_| AwsError::unexpected_reply(operation, "a date out of range"))
+    let time = Timestamp::from_second(at.secs()).ok().filter(|at| is_plausible(*at));
+    time.ok_or_else(|| AwsError::unexpected_reply(operation, "a date out of range"))
 }
 
 #[cfg(test)]

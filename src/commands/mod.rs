@@ -36,7 +36,9 @@ use std::ffi::OsString;
 use clap::Parser;
 
 pub use cli::Cli;
+use cli::values::{FileFormat, ReportFile};
 use cli::{Command, add_hint};
+use cli::{FleetArgs, FleetCommand};
 use context::{Context, write_stdout, write_usage_error};
 use hyphen_names::separate_file_names;
 #[cfg(not(feature = "online"))]
@@ -84,6 +86,10 @@ fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
     let now = cli.common.now.unwrap_or_else(clock::system_time);
     let progress = ProgressLine::start(environment, cli.common.quiet, describe_work(&cli.command));
     let context = Context { common: &cli.common, environment, now, progress: &progress };
+    if let Some(error) = find_unused_report(cli) {
+        context.print_error(&error);
+        return error.exit;
+    }
     // Before the command: it may change keys, and its report must then be writable
     if let Err(exit) = output::prepare_report_files(&context, cli.command.name()) {
         return exit;
@@ -109,6 +115,33 @@ fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
     };
     progress.end();
     output::deliver_result(&context, cli.command.name(), result)
+}
+
+/// The error of a `--report` that the command would not write.
+fn find_unused_report(cli: &Cli) -> Option<CommandError> {
+    let name = cli.command.name();
+    let is_of_fleet = |file: &ReportFile| matches!(file.format, FileFormat::Fleet(_));
+    let (is_used, help) = match &cli.command {
+        Command::Audit(_) | Command::Check(_) | Command::Plan(_) | Command::Rotate(_) => (true, ""),
+        Command::Rollback(_) | Command::Resume(_) | Command::Demo(_) => (true, ""),
+        // These have a message of their own
+        Command::Doctor(_) | Command::Fleet(FleetArgs { command: FleetCommand::Collect(_) }) => (true, ""),
+        Command::Fleet(_) => (
+            cli.common.reports.iter().all(is_of_fleet),
+            "write it behind the name of the subcommand: `keytide fleet report FOLDER --report FORMAT=FILE`",
+        ),
+        Command::Init(_) | Command::Migrate(_) | Command::Explain { .. } | Command::Schema => {
+            (false, "redirect standard output to write a file")
+        }
+        Command::IamPolicy(_) | Command::Completions { .. } => {
+            (false, "redirect standard output to write a file")
+        }
+    };
+    if is_used || cli.common.reports.is_empty() {
+        return None;
+    }
+    let message = format!("`keytide {name}` writes no report here: `--report` would do nothing");
+    Some(CommandError::invalid(message).with_help(help))
 }
 
 /// What a command waits for, for the line on the terminal; empty where it waits for nothing.

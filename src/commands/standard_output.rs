@@ -25,11 +25,12 @@ impl MachineText {
     /// The text to print.
     ///
     /// # Errors
-    /// A line of it would start a command in the log of this workflow, or hides or reorders characters.
+    /// A line of it hides or reorders characters, or would start a command in the log of this workflow.
     pub fn render(self, context: &Context<'_>) -> Result<String, CommandError> {
         match self {
             Self::Json(document) => Ok(escape_json(&format!("{document:#}"))),
             Self::Code(code) => {
+                ensure_visible(&code)?;
                 if context.environment.in_github_actions() {
                     ensure_inert(&code)?;
                 }
@@ -47,15 +48,17 @@ pub fn print_escaped(context: &Context<'_>, render: impl FnOnce(TextStyle) -> St
     write_stdout(&render(context.text_style()))
 }
 
+/// Refuses code that does something else than what its reader sees.
+fn ensure_visible(code: &str) -> Result<(), CommandError> {
+    let is_hidden = |line: &&str| line.chars().any(|c| is_harmful(c) && c != '\t');
+    let Some(line) = code.lines().find(is_hidden) else { return Ok(()) };
+    let message = format!("this line has characters that hide or reorder text: {}", quote_line(line));
+    Err(CommandError::invalid(message).with_help("rename what the line names"))
+}
+
 fn ensure_inert(code: &str) -> Result<(), CommandError> {
-    let (line, what) = if let Some(line) = find_workflow_command(code) {
-        (line, "would start a command in the log of the workflow")
-    } else if let Some(line) = code.lines().find(|line| line.chars().any(|c| is_harmful(c) && c != '\t')) {
-        (line, "has characters that hide or reorder text in the log of the workflow")
-    } else {
-        return Ok(());
-    };
-    let message = format!("this line {what}: {}", quote_line(line));
+    let Some(line) = find_workflow_command(code) else { return Ok(()) };
+    let message = format!("this line would start a command in the log of the workflow: {}", quote_line(line));
     let help = "rename what the line names, or run this command outside of a workflow";
     Err(CommandError::invalid(message).with_help(help))
 }
@@ -70,9 +73,17 @@ mod tests {
 
     #[test]
     fn code_with_a_command_of_a_workflow_is_not_inert() {
-        for code in ["a: b ##[error]c\n", "a: |\n  ::error::c\n", "a: b\u{202e}c\n"] {
+        for code in ["a: b ##[error]c\n", "a: |\n  ::error::c\n"] {
             assert!(ensure_inert(code).is_err(), "{code}");
         }
         assert!(ensure_inert("arn:aws:iam::1:x\n\ta\n").is_ok());
+    }
+
+    #[test]
+    fn code_that_shows_something_else_is_refused() {
+        for code in ["a: b\u{202e}c\n", "a: b\u{9b}31m\n", "a: \u{1b}[8m\n"] {
+            assert!(ensure_visible(code).is_err(), "{code:?}");
+        }
+        assert!(ensure_visible("a: b\n\tc: prod-\u{fc}\n").is_ok());
     }
 }

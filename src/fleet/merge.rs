@@ -307,7 +307,11 @@ impl Merged {
             line.accounts.insert(account.to_owned());
         }
         let details = &mut line.details;
-        details.worsen(result.result);
+        // Whether the findings fail is decided at the end, by the `--fail-on` of this report and not of that job's
+        let has_findings = result.findings.iter().any(|finding| !finding.exempted);
+        if result.result != ReportOutcome::Breach || !has_findings {
+            details.worsen(result.result);
+        }
         if !result.faults.is_empty() {
             details.worsen(ReportOutcome::Incomplete);
         }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::api::{encode_segment, list_at, text_at, unexpected_reply};
 use super::branches::found_or_none;
 use super::pull_cache::{OpenPull, PullListing};
+use super::reply_times::time_at;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, CommitComparison, ErrorKind, ForeignChange};
 
@@ -66,8 +67,7 @@ impl LiveBackend {
             let answer = self.api.get_json(&self.repository_endpoint(&path)).await?;
             let pulls = list_at(&answer, "")?;
             for pull in pulls {
-                let touched: Timestamp =
-                    text_at(pull, "/updated_at")?.parse().map_err(|_| unexpected_reply("date"))?;
+                let touched = time_at(pull, "/updated_at")?;
                 // The list is sorted by this time, so nothing after it counts either
                 if touched < since {
                     return Ok(found);

@@ -22,6 +22,7 @@ mod push_rules;
 pub mod rate_limit;
 mod references;
 mod reply_body;
+mod reply_times;
 pub mod settings;
 pub mod token_setting;
 pub mod trial;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, list_at, text_at, unexpected_reply};
+use super::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, list_at, unexpected_reply};
+use super::reply_times::time_at;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind, ForeignChange, IssueTracker as _, PullRequests};
 use crate::rotation::pull_request::PullRequestText;
@@ -111,9 +112,9 @@ impl LiveBackend {
 /// Reads a pull request of a list.
 fn parse_pull_request(pull: &Value) -> BackendResult<PullRequest> {
     let number = pull["number"].as_u64().ok_or_else(|| unexpected_reply("number"))?;
-    let opened = text_at(pull, "/created_at")?.parse().map_err(|_| unexpected_reply("date"))?;
-    let merged =
-        pull["merged_at"].as_str().map(str::parse).transpose().map_err(|_| unexpected_reply("date"))?;
+    let opened = time_at(pull, "/created_at")?;
+    let is_merged = !pull["merged_at"].is_null();
+    let merged = is_merged.then(|| time_at(pull, "/merged_at")).transpose()?;
     let state = match (merged, pull["state"].as_str()) {
         (Some(at), _) => PullRequestState::Merged { at },
         (None, Some("open")) => PullRequestState::Open { conflicting: false },

@@ -6,6 +6,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, text_at, unexpected_reply};
+use super::reply_times::time_at;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, Clock as _, ErrorKind, WorkflowRuns};
 use crate::repository::{WORKFLOW_FOLDER, workflow_file_name};
@@ -209,11 +210,6 @@ fn is_success(run: &Value) -> bool {
 
 fn is_dispatched(run: &Value) -> bool {
     run["event"] == "workflow_dispatch"
-}
-
-fn time_at(run: &Value, pointer: &str) -> BackendResult<Timestamp> {
-    let time = text_at(run, pointer)?.parse();
-    time.map_err(|_| BackendError::new(ErrorKind::NotApplied, "GitHub's run has no date"))
 }
 
 /// The error of a workflow that GitHub did not start. The permission, the file or its state may change until the next run,

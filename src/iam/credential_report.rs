@@ -12,6 +12,7 @@ use super::report_columns::{MAX_FIELD_BYTES, ReportColumns};
 use super::{
     AccessKey, DataSource, KeyStatus, LastUse, Provenance, ReadFault, SourcedFact, UnknownReason, non_empty,
 };
+use crate::rotation::timing::is_plausible;
 use crate::sanitize::shorten;
 
 /// The user name in the row of the account's root user.
@@ -96,7 +97,7 @@ enum RowError {
     InvalidBoolean(String),
     InvalidDate(String),
     KeyWithoutStatus(u8),
-    ActiveKeyWithoutDate(u8),
+    KeyWithoutDate(u8),
     FieldTooLong,
     UserNamedTwice,
 }
@@ -114,7 +115,7 @@ impl fmt::Display for RowError {
             Self::KeyWithoutStatus(slot) => {
                 write!(f, "access key {slot} has dates but is neither active nor inactive")
             }
-            Self::ActiveKeyWithoutDate(slot) => write!(f, "access key {slot} is active but has no date"),
+            Self::KeyWithoutDate(slot) => write!(f, "access key {slot} has no date of its last rotation"),
             Self::FieldTooLong => write!(f, "a field is longer than {MAX_FIELD_BYTES} bytes"),
             Self::UserNamedTwice => f.write_str("another line is about the same user"),
         }
@@ -296,7 +297,7 @@ fn parse_key<'r>(
     };
     let created_at = match non_empty(get("last_rotated")) {
         Some(text) => parse_date(&text)?,
-        None if active => return Err(RowError::ActiveKeyWithoutDate(slot)),
+        None if active || has_dates => return Err(RowError::KeyWithoutDate(slot)),
         None => return Ok(None),
     };
     let status = if active { KeyStatus::Active } else { KeyStatus::Inactive };
@@ -333,7 +334,8 @@ fn parse_bool(text: &str) -> Result<Option<bool>, RowError> {
 }
 
 fn parse_date(text: &str) -> Result<Timestamp, RowError> {
-    text.parse().map_err(|_| RowError::InvalidDate(text.to_owned()))
+    let date = text.parse().ok().filter(|at| is_plausible(*at));
+    date.ok_or_else(|| RowError::InvalidDate(text.to_owned()))
 }
 
 /// Returns the latest date of a past event in the report: AWS cannot have generated the report before it.

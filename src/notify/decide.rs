@@ -134,7 +134,11 @@ mod tests {
     }
 
     fn audit() -> Scope {
-        Scope::Audit { known_rotations: BTreeSet::new(), unknown_rotations: BTreeSet::new() }
+        Scope::Audit {
+            known_rotations: BTreeSet::new(),
+            unknown_rotations: BTreeSet::new(),
+            skipped: BTreeSet::new(),
+        }
     }
 
     fn rotation(user: Option<&str>) -> Scope {
@@ -229,13 +233,34 @@ mod tests {
         let names =
             |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
         let left = |known: &[&str], unknown: &[&str]| {
-            let scope = Scope::Audit { known_rotations: names(known), unknown_rotations: names(unknown) };
+            let scope = Scope::Audit {
+                known_rotations: names(known),
+                unknown_rotations: names(unknown),
+                skipped: BTreeSet::new(),
+            };
             decide(&observed(&[], scope, true), Some(&issue(true, from_ref(&stalled)))).step
         };
         assert_eq!(left(&[], &["u"]), IssueStep::Update);
         assert_eq!(left(&[], &["other"]), IssueStep::Update);
         assert_eq!(left(&["u"], &["other"]), IssueStep::Close);
         assert_eq!(left(&[], &[]), IssueStep::Close);
+    }
+
+    /// An audit of a few users reads no credential report, which alone shows the root user's key.
+    #[test]
+    fn a_rule_that_was_skipped_solves_nothing() {
+        let found = [problem("a", Level::Error, "root-key", "u"), problem("b", Level::Error, "key-age", "u")];
+        let left = |skipped: &[&'static str]| {
+            let scope = Scope::Audit {
+                known_rotations: BTreeSet::new(),
+                unknown_rotations: BTreeSet::new(),
+                skipped: skipped.iter().copied().collect(),
+            };
+            let decision = decide(&observed(&[], scope, true), Some(&issue(true, &found)));
+            (decision.step, decision.state.problems.len())
+        };
+        assert_eq!(left(&["root-key"]), (IssueStep::Update, 1));
+        assert_eq!(left(&[]), (IssueStep::Close, 0));
     }
 
     #[test]

@@ -38,8 +38,13 @@ pub struct Observed {
 /// The problems that a run would have found. Any other stays as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// Every problem; those of rotations as far as the status of the user's rotation was read.
-    Audit { known_rotations: BTreeSet<String>, unknown_rotations: BTreeSet<String> },
+    /// Every problem, but those of rules that were skipped, such as `root-key` without the credential report; those of
+    /// rotations as far as the status of the user's rotation was read.
+    Audit {
+        known_rotations: BTreeSet<String>,
+        unknown_rotations: BTreeSet<String>,
+        skipped: BTreeSet<&'static str>,
+    },
     /// Stalled rotations of one user, or of all.
     Rotation { user: Option<String> },
     /// What the audit of a fleet finds in a repository: no rotations, no keys that become due, and not everything of the rules
@@ -76,7 +81,8 @@ impl Scope {
     pub fn covers(&self, problem: &Problem) -> bool {
         let (rule, user) = (problem.rule, problem.user.as_deref());
         match self {
-            Self::Audit { known_rotations, unknown_rotations } => {
+            Self::Audit { skipped, .. } if skipped.contains(rule) => false,
+            Self::Audit { known_rotations, unknown_rotations, .. } => {
                 !ROTATION_RULES.contains(&rule)
                     || unknown_rotations.is_empty()
                     || user.is_some_and(|user| known_rotations.contains(user))
@@ -127,10 +133,12 @@ pub fn observe_audit(policy: &Policy, report: &Report, before: Option<PolicyDura
             unknown_rotations.insert(name.0.clone());
         }
     }
+    // The credential report shows every key's age, if perhaps as less than it is: that rule is never skipped as a whole
+    let skipped = report.skipped.iter().map(|skipped| skipped.rule).filter(|rule| *rule != DUE_RULE);
     Observed {
         at: report.generated_at,
         problems,
-        scope: Scope::Audit { known_rotations, unknown_rotations },
+        scope: Scope::Audit { known_rotations, unknown_rotations, skipped: skipped.collect() },
         is_complete: is_complete(report),
     }
 }

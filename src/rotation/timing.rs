@@ -3,13 +3,20 @@
 //! `rotation::decide` waits for these, `engine` claims users for them, and `rules` and `system` judge clocks and silent
 //! runs by them. The waits that a policy file sets (`grace`, `quiet`, `soak`) are in `RotationParams`.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+
+/// Whether a time is between the years 2000 and 2200. Other times are forged or broken, and sums with a time near the end
+/// of the calendar overflow.
+pub fn is_plausible(at: Timestamp) -> bool {
+    /// 1 January 2000 and 2200.
+    const YEARS: std::ops::Range<i64> = 946_684_800..7_258_118_400;
+    YEARS.contains(&at.as_second())
+}
 
 /// How far the clocks of two servers may differ.
 ///
-/// AWS rejects a signature whose time differs by more than five minutes from its own, so a larger difference breaks
-/// requests anyway. keytide writes nothing while AWS and GitHub differ by more, and accepts journal entries and creation
-/// dates that are out of order by up to this much.
+/// Where AWS and GitHub differ by more, keytide appends nothing to a journal and changes no key and no destination. It
+/// accepts journal entries and creation dates that are out of order by up to this much.
 pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// How long after its announcement a request to change a key may still take effect.
@@ -20,8 +27,7 @@ pub const REQUEST_LIFETIME: SignedDuration = SignedDuration::from_mins(20);
 
 /// How long a run holds a user.
 ///
-/// Longer than a job takes for one user, plus the five minutes for which AWS accepts a signed request, plus
-/// [`MAX_CLOCK_SKEW`]. The claim of a run that died ends after this time; no lock is left behind.
+/// Longer than a job takes for one user, plus [`REQUEST_LIFETIME`]. The claim of a run that died ends after this time; no lock is left behind.
 pub const CLAIM_DURATION: SignedDuration = SignedDuration::from_mins(30);
 
 /// A run renews a claim that ends sooner than this before it does anything under that claim: one step, with all its

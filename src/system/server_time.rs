@@ -7,8 +7,8 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ports::{BackendError, BackendResult, ErrorKind};
-use crate::rotation::journal::is_plausible;
-use crate::rotation::timing::MAX_CLOCK_SKEW;
+
+use crate::rotation::timing::{MAX_CLOCK_SKEW, is_plausible};
 
 /// No reply had a `Date` header yet.
 const UNKNOWN_OFFSET: i64 = i64::MIN;

@@ -154,7 +154,8 @@ fn a_line_that_makes_no_sense_is_a_fault_of_its_user() {
             "`maybe` is neither true nor false",
         ),
         (row("alice", "/", "false", "true", "yesterday", "N/A"), "`yesterday` is not a date"),
-        (row("alice", "/", "false", "true", "N/A", "N/A"), "active but has no date"),
+        (row("alice", "/", "false", "true", "N/A", "N/A"), "access key 1 has no date of its last rotation"),
+        (row("alice", "/", "false", "false", "N/A", "2026-03-31T00:00:00Z"), "access key 1 has no date"),
         (row("alice", "/", "false", "N/A", "2019-01-01T00:00:00Z", "N/A"), "neither active nor inactive"),
         (row("alice", "/", "false", "", "N/A", "2026-03-31T00:00:00Z"), "neither active nor inactive"),
         (

@@ -323,7 +323,7 @@ fn terraform_and_the_template_have_the_same_policies() {
 /// What a person or a file names is text in every format, whatever it looks like.
 #[test]
 fn names_do_not_leave_their_place() {
-    let hostile = "x'\"`touch pwned`$(touch pwned)${path.module}%{ if true }\\ \n- a: {b: c} # !Ref x\ny\t\u{85}\u{2028}é";
+    let hostile = "x'\"`touch pwned`$(touch pwned)${path.module}%{ if true }\\ \n- a: {b: c} # !Ref x\ny\té";
     // GitHub writes `%3A` for a colon in the name of an environment, and the AWS CLI reads that as a colon again.
     let environment = hostile.replace(':', ";");
     let arguments = ["--environment", &environment, "--branch", hostile];
@@ -342,6 +342,11 @@ fn names_do_not_leave_their_place() {
         let run = Keytide::new(&["iam-policy", "--for", "audit", "--subject", "classic", "--format", format]);
         let run = run.env("GITHUB_REPOSITORY", "acme/app\ntouch pwned").policy(POLICY).run().exits(2);
         assert!(run.stdout.is_empty() && run.stderr.contains("is not OWNER/NAME"), "{}", run.stderr);
+        // Its reader would see another script than the one that runs
+        let run =
+            print(&["--for", "all", "--subject", "immutable", "--format", format, "--branch", "x\u{2028}y"]);
+        let run = run.run().exits(2);
+        assert!(run.stdout.is_empty() && run.stderr.contains("hide or reorder text"), "{}", run.stderr);
     }
 }
 

@@ -7,7 +7,7 @@ use super::{IamClient, ensure_complete_page, ensure_same_user};
 use crate::aws::error::AwsError;
 use crate::iam::granted::{GrantedPolicies, InlinePolicy};
 
-/// Reads a list of IAM to its end: the names of one field of each item.
+/// Reads a list of IAM to its end: the names of one field of each item, which every item has.
 macro_rules! read_names {
     ($operation:literal, $request:expr, $items:ident, $name:expr) => {{
         let mut pages = $request.into_paginator().send();
@@ -16,7 +16,10 @@ macro_rules! read_names {
             let page = page.map_err(|error| AwsError::from_read($operation, &error))?;
             count += 1;
             ensure_complete_page($operation, page.is_truncated(), page.marker(), count)?;
-            names.extend(page.$items().iter().filter_map($name));
+            for name in page.$items().iter().map($name) {
+                let nameless = || AwsError::unexpected_reply($operation, "an entry of a list has no name");
+                names.push(name.ok_or_else(nameless)?);
+            }
         }
         names
     }};

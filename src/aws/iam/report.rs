@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::IamClient;
 use crate::aws::error::AwsError;
 use crate::iam::{ReadFault, credential_report};
+use crate::rotation::timing::is_plausible;
 use crate::system::clock;
 
 /// AWS generates a new credential report at most every four hours (IAM user guide).
@@ -128,6 +129,7 @@ impl IamClient {
             reply => reply.map_err(|error| ReportError::from_sdk(credential_report::OPERATION, &error))?,
         };
         let made_at = reply.generated_time().and_then(|at| Timestamp::from_second(at.secs()).ok());
+        let made_at = made_at.filter(|at| is_plausible(*at));
         match (reply.content(), made_at) {
             (Some(content), Some(made_at)) => Ok(Some((content.as_ref().to_vec(), made_at))),
             _ => Err(ReportError::Failed(ReadFault {

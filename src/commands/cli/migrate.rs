@@ -6,7 +6,7 @@ use clap::builder::TypedValueParser as _;
 use super::aws::AwsArgs;
 use super::iam_policy::SubjectForm;
 use super::output_format::{OutputFormat, SetUpFormat};
-use super::values::{parse_role_prefix, parse_url};
+use super::values::{parse_role_name, parse_url};
 use crate::policy::UserName;
 use crate::policy::scalar::Scalar as _;
 
@@ -32,7 +32,7 @@ pub struct MigrateArgs {
     )]
     pub format: Option<OutputFormat>,
     /// Name of the role [default: github- and the name of the user]
-    #[arg(long, value_name = "NAME", value_parser = parse_role_prefix)]
+    #[arg(long, value_name = "NAME", value_parser = parse_role_name)]
     pub role_name: Option<String>,
     /// How the tokens name the repository [default: as GitHub says with a token, else both]
     #[arg(long, value_name = "FORM")]

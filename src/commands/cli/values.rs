@@ -12,8 +12,10 @@ use crate::report::ReportFormat;
 /// 9000-01-01T00:00:00Z.
 const LAST_SECOND: i64 = 221_845_392_000;
 
-/// IAM allows 64 characters in the name of a role; keytide appends `-rotate`.
-const MAX_ROLE_PREFIX: usize = 57;
+/// What IAM allows in the name of a role.
+const MAX_ROLE_NAME: usize = 64;
+/// The same where keytide appends `-rotate`.
+const MAX_ROLE_PREFIX: usize = MAX_ROLE_NAME - 7;
 
 /// A value that does not have the form that its option needs.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +28,8 @@ pub enum InvalidValue {
     Region,
     #[error("expected a partition such as aws, aws-cn or aws-us-gov")]
     Partition,
-    #[error("expected at most {MAX_ROLE_PREFIX} letters, digits and + = , . @ _ -")]
-    RolePrefix,
+    #[error("expected at most {max} letters, digits and + = , . @ _ -")]
+    RoleName { max: usize },
     #[error("expected a time such as 2026-11-21T12:00:00Z, in the years 1970 to 9000")]
     Time,
     #[error("expected FORMAT=FILE, for example sarif=keytide.sarif")]
@@ -131,9 +133,18 @@ pub fn parse_partition(text: &str) -> Result<String, InvalidValue> {
 
 /// Accepts what the name of a role may begin with.
 pub fn parse_role_prefix(text: &str) -> Result<String, InvalidValue> {
+    parse_role_text(text, MAX_ROLE_PREFIX)
+}
+
+/// Accepts the name of a role.
+pub fn parse_role_name(text: &str) -> Result<String, InvalidValue> {
+    parse_role_text(text, MAX_ROLE_NAME)
+}
+
+fn parse_role_text(text: &str, max: usize) -> Result<String, InvalidValue> {
     let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte));
-    let is_prefix = is_name && (1..=MAX_ROLE_PREFIX).contains(&text.len());
-    if is_prefix { Ok(text.to_owned()) } else { Err(InvalidValue::RolePrefix) }
+    let fits = is_name && (1..=max).contains(&text.len());
+    if fits { Ok(text.to_owned()) } else { Err(InvalidValue::RoleName { max }) }
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ fn trusted_jobs<'a>(
     let given = arguments.environment.as_deref();
     let environment = match arguments.purpose {
         PurposeChoice::All => environment_of(purpose, given, true),
-        _ => given,
+        _ => given.filter(|name| !name.is_empty()),
     };
     TrustedJobs { purpose, repository, branch: arguments.branch.as_deref().unwrap_or("main"), environment }
 }

@@ -57,14 +57,13 @@ impl JournalUsers {
     }
 
     /// What was not read, if there is any.
-    pub fn describe_left_out(&self, account: &str) -> Option<String> {
+    pub fn describe_left_out(&self) -> Option<String> {
         if self.left_out == 0 {
             return None;
         }
         Some(format!(
             "{} journals of users that the policy file does not rotate were not read in this run, only \
-             {MAX_JOURNAL_USERS} others; delete those that belong to no user: `git ls-remote origin \
-             'refs/keytide/{account}/*'` lists them",
+             {MAX_JOURNAL_USERS} others; delete those that belong to no user: `git ls-remote origin 'refs/keytide/*'` lists them",
             self.left_out
         ))
     }

@@ -3,7 +3,8 @@
 use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::error::CommandError;
-use crate::rotation::journal::is_plausible;
+use crate::rotation::timing::is_plausible;
+
 use crate::system::loopback::is_loopback;
 
 /// The AWS SDK logs the bodies of requests and replies, secrets included, where this is set and a logger is installed.

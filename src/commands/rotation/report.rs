@@ -69,7 +69,7 @@ pub fn build_report(
 
 /// The journals that had no turn.
 fn unread_journals(run: &RunContext) -> Option<ReadFault> {
-    let message = run.journal_users.describe_left_out(&run.account)?;
+    let message = run.journal_users.describe_left_out()?;
     Some(ReadFault { user: None, operation: READING_ROTATION.to_owned(), message })
 }
 

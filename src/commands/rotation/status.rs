@@ -83,7 +83,7 @@ pub async fn read_rotation_statuses(
     };
     let user_runs = plan_users(&run).await;
     let known = rotation_statuses(&user_runs, &run.pages);
-    let left_out = run.journal_users.describe_left_out(&run.account);
+    let left_out = run.journal_users.describe_left_out();
     let remarks = left_out.into_iter().collect();
     let mut statuses = Statuses { known, next_steps: BTreeMap::new(), faults: Vec::new(), remarks };
     for user_run in &user_runs {

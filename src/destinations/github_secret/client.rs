@@ -14,6 +14,7 @@ use crate::live::LiveBackend;
 use crate::policy::file::{GithubProduct, GithubSecret};
 use crate::ports::{BackendError, BackendResult, ErrorKind, StoreDelivery};
 use crate::rotation::Fingerprint;
+use crate::rotation::timing::is_plausible;
 use crate::secret::Credential;
 
 /// Between the times of a marker.
@@ -295,7 +296,7 @@ impl LiveBackend {
 
 /// Whether GitHub gives a time that is not before the write began, within the tolerance between its clocks.
 fn is_not_before(time: &str, begun: Timestamp) -> bool {
-    time.parse::<Timestamp>().is_ok_and(|at| at + TOLERANCE >= begun)
+    time.parse().is_ok_and(|at: Timestamp| is_plausible(at) && at + TOLERANCE >= begun)
 }
 
 /// The same failure for a request that may have changed something.

@@ -1,6 +1,6 @@
 //! Reads the recipients of a SOPS file, and unwraps and wraps its data key for them (getsops/sops, `stores/stores.go`).
 //!
-//! Recipients of age are handled here. For those of AWS KMS, `aws::kms` sends the requests; all others are listed only.
+//! Recipients of age are handled here. For those of AWS KMS, `sops::client` sends the requests; all others are listed only.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read as _, Write as _};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rotation::ids::{DestinationId, Fingerprint, KeyId};
 use crate::rotation::recipients::Recipients;
+use crate::rotation::timing::is_plausible;
 
 /// Everyone who can push can write an entry. The largest of keytide's holds the destinations of a policy file, which is at
 /// most 256 KiB.
@@ -17,14 +18,6 @@ const MAX_REASON_CHARS: usize = 1_000;
 
 /// The version that is written today. A later version may add fields, which are ignored, and events, which are not.
 pub const JOURNAL_VERSION: u64 = 1;
-
-/// Whether a time is between the years 2000 and 2200. Other times are forged or broken, and sums with a time near the end
-/// of the calendar overflow.
-pub fn is_plausible(at: Timestamp) -> bool {
-    /// 1 January 2000 and 2200.
-    const YEARS: std::ops::Range<i64> = 946_684_800..7_258_118_400;
-    YEARS.contains(&at.as_second())
-}
 
 /// What one run recorded at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 pub use entry::{
     DestinationSnapshot, InvalidEntry, JOURNAL_VERSION, JournalEntry, JournalEvent, RedeployCause,
-    StorageKind, is_plausible,
+    StorageKind,
 };
 use fault::JournalFault;
 pub use open_rotation::{OpenRotation, Redeployment, StagedKey};
