@@ -39,13 +39,14 @@ pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Result<Report, Comma
     let (scan, mut remarks) = scan_selected_files(&tree, arguments, expected);
     remarks.splice(0..0, loaded.remark);
     remarks.extend(remarks_about_unread(&scan));
-    let files = RepositoryFiles {
-        is_complete: arguments.paths.is_empty() && !arguments.staged && scan.left_out == 0,
+    let mut files = RepositoryFiles {
+        is_complete: arguments.paths.is_empty() && !arguments.staged && scan.has_read_all(),
         destinations: read_destinations(&loaded.policy, &reader),
         lock_files: read_lock_files(&loaded.policy, &reader),
         managed_keys: read_managed_keys(&list_terraform_files(&scan), &tree, &|path| reader.read(path)),
         found: scan.found,
     };
+    files.is_complete &= files.has_readable_destinations();
     let input = RuleInput {
         policy: &loaded.policy,
         inventory: None,

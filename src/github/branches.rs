@@ -78,7 +78,8 @@ impl LiveBackend {
 pub(super) fn found_or_none(answer: Result<Value, GithubError>) -> BackendResult<Option<Value>> {
     match answer {
         Ok(value) => Ok(Some(value)),
-        Err(GithubError { outcome: ErrorKind::NotFound | ErrorKind::Rejected, .. }) => Ok(None),
+        Err(trouble) if trouble.outcome == ErrorKind::NotFound || trouble.status == Some(403) => Ok(None),
+        // A token that is wrong, or a repository elsewhere, says nothing about what was asked
         Err(trouble) => Err(trouble.into()),
     }
 }
@@ -168,5 +169,24 @@ impl RotationBranches for LiveBackend {
 
     async fn remove_branch(&self, branch: &str) -> BackendResult<()> {
         self.remove_reference(&format!("heads/{branch}")).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_permission_that_the_token_lacks_is_no_reply() {
+        for (status, kind, is_none) in [
+            (403, ErrorKind::Rejected, true),
+            (404, ErrorKind::NotFound, true),
+            (401, ErrorKind::Rejected, false),
+            (301, ErrorKind::Rejected, false),
+            (422, ErrorKind::Rejected, false),
+        ] {
+            let refusal = GithubError { status: Some(status), outcome: kind, what: "x".to_owned() };
+            assert_eq!(found_or_none(Err(refusal)).is_ok_and(|found| found.is_none()), is_none, "{status}");
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::api::text_at;
-use super::branches::found_or_none;
+use super::api::{GithubError, text_at};
+use super::git_data::unread_object;
 use super::objects::TreeEntry;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, CommitId, ErrorKind, RepositoryContents};
@@ -144,7 +144,11 @@ impl RepositoryContents for LiveBackend {
             return Ok(true);
         }
         let path = self.repository_endpoint(&format!("compare/{head}...{commit}?per_page=1"));
-        let Some(answer) = found_or_none(self.api.get_json(&path).await)? else { return Ok(false) };
+        let answer = match self.api.get_json(&path).await {
+            Ok(answer) => answer,
+            Err(GithubError { outcome: ErrorKind::NotFound, .. }) => return Ok(false),
+            Err(trouble) => return Err(unread_object(trouble)),
+        };
         let is_ancestor = text_at(&answer, "/merge_base_commit/sha")? == commit;
         if is_ancestor {
             self.objects.ancestors.borrow_mut().insert(pair);

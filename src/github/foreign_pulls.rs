@@ -38,8 +38,17 @@ impl LiveBackend {
             if pull.touched < since || is_own {
                 continue;
             }
-            let CommitComparison { merge_base, paths } = self.read_comparison(head, &pull.tip).await?;
             let OpenPull { number, unclear_author, tip, .. } = pull;
+            let CommitComparison { merge_base, paths } = match self.read_comparison(head, &tip).await {
+                Ok(compared) => compared,
+                Err(why) => {
+                    // A branch that GitHub does not compare keeps no key alive if its author may not write
+                    if !self.may_count(unclear_author.as_deref()).await? {
+                        continue;
+                    }
+                    return Err(BackendError::new(why.kind, format!("pull request #{number}: {why}")));
+                }
+            };
             changes.push(ForeignChange { number, unclear_author, base: merge_base, tip: tip.into(), paths });
         }
         Ok(changes)
@@ -74,6 +83,9 @@ impl LiveBackend {
                 }
                 found.extend(self.parse_open_pull(pull, touched)?);
             }
+            if found.len() > COMPARED {
+                found = self.drop_outsiders(found).await?;
+            }
             // An error and not a cut: a pull request that was left out could bring the key back
             if found.len() > COMPARED {
                 return Err(too_many(COMPARED));
@@ -83,6 +95,25 @@ impl LiveBackend {
             }
         }
         Err(too_many(PAGES * PAGE))
+    }
+
+    /// The pull requests without those of people who may not write: they can open any number as well.
+    async fn drop_outsiders(&self, pulls: Vec<OpenPull>) -> BackendResult<Vec<OpenPull>> {
+        let mut counted = Vec::new();
+        for pull in pulls {
+            if self.may_count(pull.unclear_author.as_deref()).await? {
+                counted.push(pull);
+            }
+        }
+        Ok(counted)
+    }
+
+    /// Whether a pull request counts by its author, of whom GitHub may not say whether it is a member.
+    async fn may_count(&self, unclear_author: Option<&str>) -> BackendResult<bool> {
+        match unclear_author {
+            Some(author) => self.has_write_access(author).await,
+            None => Ok(true),
+        }
     }
 
     /// `None` for one of a stranger: everyone may open one from a fork, and that must not keep a key alive.

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::api::{HttpMethod, RetryPolicy, encode_path, list_at, text_at};
+use super::api::{GithubError, HttpMethod, RetryPolicy, encode_path, list_at, text_at};
 use super::objects::{CommitInfo, TreeEntry, TreeListing};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind, FileChanges};
@@ -43,16 +43,10 @@ impl LiveBackend {
         self.read_tree(tree, "?recursive=1").await
     }
 
-    /// An object by its name. A refusal can be due to the token, so it is not taken as an answer about the object.
+    /// An object by its name.
     async fn read_object(&self, kind: &str, name: &str, query: &str) -> BackendResult<Value> {
         let path = self.repository_endpoint(&format!("git/{kind}/{}{query}", encode_path(name)));
-        let shown = self.api.get_json(&path).await;
-        shown.map_err(|trouble| match BackendError::from(trouble) {
-            BackendError { kind: ErrorKind::Rejected, message: what } => {
-                BackendError::new(ErrorKind::NotApplied, what)
-            }
-            failure => failure,
-        })
+        self.api.get_json(&path).await.map_err(unread_object)
     }
 
     pub(super) async fn read_tree(&self, tree: &str, query: &str) -> BackendResult<Rc<TreeListing>> {
@@ -152,6 +146,16 @@ impl LiveBackend {
             }
             failure => failure,
         })
+    }
+}
+
+/// The error of a read. A refusal can be due to the token, so it is not taken as an answer about the object.
+pub(super) fn unread_object(trouble: GithubError) -> BackendError {
+    match BackendError::from(trouble) {
+        BackendError { kind: ErrorKind::Rejected, message } => {
+            BackendError::new(ErrorKind::NotApplied, message)
+        }
+        failure => failure,
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 /// The files of the repository, as far as rules need them.
 #[derive(Debug, Clone, Default)]
 pub struct RepositoryFiles {
-    /// Whether every tracked file was scanned, and not only some.
+    /// Whether every tracked file and every file of a destination was read, and not only some.
     pub is_complete: bool,
     /// The files with matches, static keys, placeholders or allow comments, sorted by name.
     pub found: Vec<ScannedFile>,
@@ -26,6 +26,12 @@ pub struct RepositoryFiles {
 }
 
 impl RepositoryFiles {
+    /// Whether no file of a destination, and no lock file, is there and cannot be read.
+    pub fn has_readable_destinations(&self) -> bool {
+        let is_readable = |content: &FileContent| !matches!(content, FileContent::Unreadable(_));
+        self.destinations.values().all(is_readable) && self.lock_files.values().all(Result::is_ok)
+    }
+
     /// The files with findings that are there now, and not in the history alone, by their path.
     pub fn present_files(&self) -> BTreeMap<&str, &ScannedFile> {
         let present = self.found.iter().filter(|file| file.commit.is_none());

@@ -51,26 +51,43 @@ impl WorkTree {
     /// Lists the tracked files. Without a repository, lists the files that no `.gitignore` ignores. They are listed as
     /// well where Git's list cannot be read, with a fault: tracked files may be missing from them.
     pub fn list_tracked_files(&self) -> FileListing {
-        let folders = match &self.discovery {
-            Discovery::NoRepository => return self.walk_folder(self.root_folder()),
-            Discovery::Broken(reason) => return self.walk_with_fault("the repository", reason.clone()),
-            Discovery::Found(folders) => folders,
+        // The path of the root
+        let all = [PathBuf::new()];
+        self.list_index(&all).unwrap_or_else(|fault| self.walk_folders(&all, fault))
+    }
+
+    /// What Git's list has in these folders, which are paths from the root.
+    ///
+    /// # Errors
+    /// There is no such list; with the fault, if it is one.
+    fn list_index(&self, folders: &[PathBuf]) -> Result<FileListing, Option<(String, String)>> {
+        let found = match &self.discovery {
+            Discovery::NoRepository => return Err(None),
+            Discovery::Broken(reason) => return Err(Some(("the repository".to_owned(), reason.clone()))),
+            Discovery::Found(found) => found,
         };
-        match self.take_entries(folders) {
-            Ok(entries) => self.list_entries(entries),
-            Err(reason) => self.walk_with_fault("the Git index", reason.to_string()),
+        match self.take_entries(found) {
+            Ok(entries) => Ok(self.list_entries(entries, folders)),
+            Err(reason) => Err(Some(("the Git index".to_owned(), reason.to_string()))),
         }
     }
 
-    fn walk_with_fault(&self, what: &str, reason: String) -> FileListing {
-        let mut listed = self.walk_folder(self.root_folder());
-        listed.faults.push((what.to_owned(), reason));
-        listed.remarks.push("checked all files that no .gitignore ignores".to_owned());
+    /// Lists what is in these folders where there is no list of Git's.
+    fn walk_folders(&self, folders: &[PathBuf], fault: Option<(String, String)>) -> FileListing {
+        let mut listed = FileListing::default();
+        for folder in folders {
+            listed.merge_listing(self.walk_inside(folder));
+        }
+        if let Some(fault) = fault {
+            listed.faults.push(fault);
+            listed.remarks.push("checked all files that no .gitignore ignores".to_owned());
+        }
         listed
     }
 
-    /// Turns the entries into files to scan. A file in a folder that has become a link, or is gone, is only counted.
-    fn list_entries(&self, entries: Vec<IndexEntry>) -> FileListing {
+    /// Turns the entries in these folders into files to scan. A file in a folder that has become a link, or is gone, is
+    /// only counted.
+    fn list_entries(&self, entries: Vec<IndexEntry>, wanted: &[PathBuf]) -> FileListing {
         let mut listed = FileListing::default();
         let mut folders = RealFolders { root: &self.root, known: HashMap::new(), last: None };
         let (mut submodules, mut outside) = (0, 0);
@@ -84,7 +101,12 @@ impl WorkTree {
                         .faults
                         .push((name, "the Git index names a file outside the repository".to_owned()));
                 }
-            } else if entry.is_folder() {
+                continue;
+            }
+            if !is_wanted(&entry, wanted) {
+                continue;
+            }
+            if entry.is_folder() {
                 listed.left_out += 1;
             } else if entry.is_file() || self.has_become_file(&entry, &mut folders) {
                 let origin = if entry.is_left_out { ItemOrigin::LeftOut } else { ItemOrigin::Tracked };
@@ -122,6 +144,16 @@ impl WorkTree {
         folders.contains(folder_of(&entry.path)) && path.symlink_metadata().is_ok_and(|found| found.is_file())
     }
 
+    /// As [`Self::walk_folder`], for a path from the root.
+    fn walk_inside(&self, folder: &Path) -> FileListing {
+        let root = self.root_folder();
+        if folder.as_os_str().is_empty() {
+            self.walk_folder(root)
+        } else {
+            self.walk_folder(&root.join(folder))
+        }
+    }
+
     /// Lists the files in a folder that no `.gitignore` ignores; other repositories in it are left out.
     fn walk_folder(&self, folder: &Path) -> FileListing {
         let root = if folder.starts_with(self.root_folder()) { self.root_folder() } else { folder };
@@ -137,15 +169,13 @@ impl WorkTree {
     /// Lists the files that the command line names; a folder means the tracked files in it.
     pub fn list_given_paths(&self, paths: &[PathBuf]) -> FileListing {
         let mut listed = FileListing::default();
-        let mut tracked = None;
+        let mut folders = Vec::new();
         for path in paths {
             match path.symlink_metadata() {
-                Ok(metadata) if metadata.is_dir() => {
-                    let tracked = tracked.get_or_insert_with(|| self.list_tracked_files());
-                    let more = self.list_folder(path, tracked);
-                    listed.items.extend(more.items);
-                    listed.faults.extend(more.faults);
-                }
+                Ok(metadata) if metadata.is_dir() => match self.path_from_root(path) {
+                    Some(folder) => folders.push(folder),
+                    None => listed.merge_listing(self.walk_folder(path)),
+                },
                 Ok(metadata) if metadata.is_symlink() => match path.canonicalize() {
                     Ok(target) if target.is_file() && self.contains_path(&target) => {
                         listed.items.push(ScanItem { path: target, ..self.scan_item(path) });
@@ -159,9 +189,10 @@ impl WorkTree {
                 Err(error) => listed.faults.push((path.display().to_string(), error.to_string())),
             }
         }
-        // The faults of Git's list concern its files only, and these may be none of them.
-        if let Some(tracked) = tracked {
-            listed.faults.extend(tracked.faults);
+        if !folders.is_empty() {
+            folders.sort();
+            folders.dedup();
+            listed.merge_listing(self.list_folders(&folders));
         }
         listed.items.sort();
         // A file that is named twice, also by its folder, is scanned once.
@@ -169,15 +200,19 @@ impl WorkTree {
         listed
     }
 
-    /// Lists the tracked files in a folder; if there are none, all files in it that no `.gitignore` ignores.
-    fn list_folder(&self, path: &Path, tracked: &FileListing) -> FileListing {
-        let Some(folder) = self.path_from_root(path) else { return self.walk_folder(path) };
-        let inside = tracked.items.iter().filter(|item| Path::new(&item.shown).starts_with(&folder));
-        let items: Vec<ScanItem> = inside.cloned().collect();
-        if items.is_empty() {
-            return self.walk_folder(&self.root_folder().join(folder));
+    /// Lists the tracked files in these folders, which are paths from the root. Of one that has none, lists all files that
+    /// no `.gitignore` ignores.
+    fn list_folders(&self, folders: &[PathBuf]) -> FileListing {
+        let mut listed = match self.list_index(folders) {
+            Ok(listed) => listed,
+            Err(fault) => return self.walk_folders(folders, fault),
+        };
+        for folder in folders {
+            if !listed.items.iter().any(|item| Path::new(&item.shown).starts_with(folder)) {
+                listed.merge_listing(self.walk_inside(folder));
+            }
         }
-        FileListing { items, ..FileListing::default() }
+        listed
     }
 
     fn scan_item(&self, path: &Path) -> ScanItem {
@@ -185,6 +220,32 @@ impl WorkTree {
             self.path_from_root(path).map_or_else(|| path.display().to_string(), |path| display_path(&path));
         ScanItem { shown, path: path.to_owned(), origin: ItemOrigin::Given }
     }
+}
+
+impl FileListing {
+    /// Adds the files of other folders, and what their list leaves out.
+    fn merge_listing(&mut self, other: Self) {
+        self.items.extend(other.items);
+        self.faults.extend(other.faults);
+        self.remarks.extend(other.remarks);
+        self.links.extend(other.links);
+        self.absent += other.absent;
+        self.left_out += other.left_out;
+    }
+}
+
+/// Whether an entry is in one of these folders, or stands for the files of a folder around one. A submodule that is named
+/// itself is read.
+fn is_wanted(entry: &IndexEntry, folders: &[PathBuf]) -> bool {
+    // Each is below the root, whose path is empty
+    if folders.iter().any(|folder| folder.as_os_str().is_empty()) {
+        return true;
+    }
+    let path = path_of(entry.path.clone());
+    folders.iter().any(|folder| {
+        let is_inside = path.starts_with(folder) && !(entry.is_submodule() && path == *folder);
+        is_inside || (entry.is_folder() && folder.starts_with(&path))
+    })
 }
 
 /// The folder of a path of the index; empty for the root.

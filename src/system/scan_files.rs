@@ -180,6 +180,11 @@ impl ScanOutcome {
         self.faults.truncate(MAX_FAULTS);
     }
 
+    /// Whether every file of the list was read to its end.
+    pub fn has_read_all(&self) -> bool {
+        self.faults.is_empty() && self.absent == 0 && self.left_out == 0
+    }
+
     /// Adds the result of other files.
     pub fn merge_outcome(&mut self, other: Self) {
         self.found.extend(other.found);

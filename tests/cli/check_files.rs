@@ -125,6 +125,47 @@ fn given_paths_are_read_as_they_lie_there() {
     assert!(run.stdout.contains("reading missing.txt failed") && run.stdout.contains("a.txt"));
 }
 
+/// A check of a folder says what it did not read in it, and nothing of other folders.
+#[cfg(unix)]
+#[test]
+fn a_named_folder_counts_what_was_not_read_in_it() {
+    let inner = World::with(&[("inner.txt", "x\n")]);
+    inner.commit("one");
+    let names = ["a/b/x.yml", "a/c.yml", "d/e.yml", "d/gone.yml", "f/g.yml"];
+    let world = World::with(&names.map(|name| (name, "x\n")));
+    world.git(&["submodule", "--quiet", "add", inner.root.to_str().unwrap(), "f/sub"]);
+    std::fs::remove_dir_all(world.root.join("a/b")).unwrap();
+    std::os::unix::fs::symlink(&inner.root, world.root.join("a/b")).unwrap();
+    std::fs::remove_file(world.root.join("d/gone.yml")).unwrap();
+    for (folders, absent, submodules) in [
+        (&[][..], 2, 1),
+        (&["."], 2, 1),
+        (&["a"], 1, 0),
+        (&["d"], 1, 0),
+        (&["d", "a", "d", "a/"], 2, 0),
+        (&["f"], 0, 1),
+        (&["f/g.yml"], 0, 0),
+        // It is read itself
+        (&["f/sub"], 0, 0),
+    ] {
+        let run = world.check(folders);
+        assert_eq!(run.code, 0, "{folders:?}: {}", run.stdout);
+        for (count, words) in [
+            (absent, "tracked file(s) are not in the working tree"),
+            (submodules, "submodule(s) were not checked"),
+        ] {
+            let is_said = run.stdout.contains(&format!("{count} {words}"));
+            assert_eq!(run.stdout.contains(words), count > 0, "{folders:?}: {}", run.stdout);
+            assert_eq!(is_said, count > 0, "{folders:?}: {}", run.stdout);
+        }
+    }
+    // Of a list that cannot be read no one knows what it has in the folder
+    world.write(".git/index", b"x");
+    let run = world.check(&["d"]);
+    assert_eq!(run.code, 3, "{}", run.stdout);
+    assert!(run.stdout.contains("checked all files that no .gitignore ignores"), "{}", run.stdout);
+}
+
 #[test]
 fn staged_reads_the_index_and_not_the_working_tree() {
     let world = World::with(&[("old.txt", &line())]);

@@ -105,6 +105,8 @@ fn what_a_sparse_checkout_leaves_out_is_reported_and_not_missing() {
         assert!(text.contains("not checked out (sparse checkout)"), "{text}");
         // The policy file itself is left out as well, and counts.
         assert!(!text.contains("there is no policy file") && !text.contains("missing-destination"), "{text}");
+        let (code, text) = check(&world, ".", &["kept"], &[]);
+        assert!(code == 0 && !text.contains("sparse checkout"), "{arguments:?}: {text}");
     }
 }
 

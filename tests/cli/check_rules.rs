@@ -287,6 +287,47 @@ fn an_exemption_with_files_covers_findings_in_them_only() {
     assert!(!world.check(&["docs/a.json"]).stdout.contains("idle-exemption"), "not all files were looked at");
 }
 
+/// While something was not read, an exemption may be for a finding in it.
+#[test]
+fn no_exemption_is_idle_while_something_was_not_read() {
+    let exemption = |user: &str, rule: &str| {
+        format!(
+            "  - {{ user: \"{user}\", rules: [{rule}], files: [docs/a.json, s.yaml], until: 2027-01-31, reason: r }}\n"
+        )
+    };
+    let exemptions =
+        ["exemptions:\n", &exemption("*", "plaintext-key"), &exemption("ci", "unencrypted-destination")];
+    let world = World::with(&[
+        (POLICY, &policy(SOPS, &exemptions.concat())),
+        ("s.yaml", &sound_sops()),
+        ("docs/a.json", "{}\n"),
+    ]);
+    let idle = || world.found(&[]).iter().filter(|found| found.starts_with("idle-exemption")).count();
+    assert_eq!(idle(), 2, "{:?}", world.found(&[]));
+    std::fs::remove_file(world.root.join("docs/a.json")).unwrap();
+    assert_eq!(idle(), 0, "a file that is not there: {:?}", world.found(&[]));
+    world.write("docs/a.json", b"{}\n");
+    assert_eq!(idle(), 2);
+    world.write("s.yaml", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n");
+    assert_eq!(idle(), 0, "a destination that cannot be read: {:?}", world.found(&[]));
+    world.write("s.yaml", sound_sops().as_bytes());
+    assert_eq!(idle(), 2);
+    world.write(".git/index", b"x");
+    assert_eq!(idle(), 0, "a list that cannot be read: {:?}", world.found(&[]));
+}
+
+/// Of very many keys in a file not all are listed: a comment may be for one of the others.
+#[test]
+fn no_comment_is_idle_in_a_file_with_more_keys_than_are_listed() {
+    let line = format!("x: {}", id());
+    let text =
+        format!("{}{line} # KEYTIDE allow exposed-key-id -- a sample\n", format!("{line}\n").repeat(1000));
+    let world = World::with(&[("a.yml", &text.replace("KEYTIDE", "keytide:"))]);
+    let found = world.found(&[]);
+    assert_eq!(found.len(), 1000);
+    assert!(!found.iter().any(|found| found.starts_with("idle-exemption")), "{:?}", found.first());
+}
+
 #[test]
 fn a_comment_covers_its_line_and_one_without_a_reason_is_reported() {
     let key = format!("k = '{}'", secret());

@@ -321,6 +321,30 @@ fn a_reference_that_cannot_be_read_keeps_the_key() {
     keeps_the_key(&mut world, "names it");
 }
 
+/// The files below a submodule or a link to a folder are in no commit. A glob that matches none of them does not wait.
+#[test]
+fn a_folder_that_cannot_be_read_keeps_the_key_where_a_glob_may_match_below_it() {
+    for (glob, mode, keeps) in [
+        ("infra/*.env", "160000", true),
+        ("infra/**/*.env", "120000", true),
+        ("**/*.env", "160000", true),
+        ("infra/a/*.env", "160000", false),
+    ] {
+        let mut world = world();
+        remove_file(&world);
+        let reference = format!("      - reference: {{ files: [\"{glob}\"] }}\n");
+        world.github.push(&[(POLICY, (retiring(&world) + &reference).as_bytes())]);
+        let path = if keeps { "infra" } else { "infra/b" };
+        let files = json!({ path: STANDARD.encode("../infra") });
+        world.github.control("POST", "push", &json!({ "files": files, "modes": { path: mode } }));
+        if keeps {
+            keeps_the_key(&mut world, "`infra` is a link or a submodule");
+        } else {
+            until(&mut world, "soaking", 8);
+        }
+    }
+}
+
 /// Long after its waits, the key is active, and the run says why.
 #[track_caller]
 fn keeps_the_key(world: &mut World, why: &str) {

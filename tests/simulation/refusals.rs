@@ -2,11 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 use keytide::engine::execute::{ChangeBudget, RunOutcome, run_user};
-use keytide::engine::observe::UserRotation;
+use keytide::engine::observe::{UserRotation, observe_user};
 use keytide::ports::FileChanges;
-use keytide::rotation::RotationPhase;
+use keytide::rotation::{Observation, Observed, RedeployRun, RotationPhase, RunState};
 use keytide::simulator::sample::{self, SampleStores};
-use keytide::simulator::{Simulation, block_on};
+use keytide::simulator::{SimFault, Simulation, block_on};
+
+use crate::stories::{Story, Telling};
 
 const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
 const DAY: SignedDuration = SignedDuration::from_hours(25);
@@ -68,4 +70,35 @@ fn a_workflow_that_changes_under_a_conflict_begins_anew() {
         assert!(!state.body.files_at(&first).unwrap().contains_key(&workflow));
     });
     assert_eq!((count_keys(&world), world.open_pulls().len()), (2, 1));
+}
+
+/// What a run sees, in a copy of the world.
+fn observe(world: &Simulation, task: &UserRotation) -> Observation {
+    let door = world.backend_for_run(99);
+    block_on(world, 99, async { observe_user(&door, task).await }).unwrap()
+}
+
+/// A deployment counts if it is not from before the merge. When that was is not known if the pull request is not.
+#[test]
+fn a_deployment_is_unknown_while_its_pull_request_is() {
+    let mut telling = Telling::new(Story::Deploy);
+    let is_deployed = |seen: &Observation| {
+        matches!(
+            seen.redeploy_run,
+            Observed::Known(Some(RedeployRun { state: RunState::Succeeded { .. }, .. }))
+        )
+    };
+    let has_come = (0..20).any(|_| {
+        telling.go_on();
+        is_deployed(&observe(&telling.world.fork(), &telling.task))
+    });
+    assert!(has_come, "the deployment succeeds");
+    let plain = telling.world.fork();
+    observe(&plain, &telling.task);
+    let number = plain.with_state(|state| state.calls.iter().position(|call| call.name == "pull:find"));
+    let refused = telling.world.fork();
+    refused.with_state(|state| state.faults.at = vec![(number.unwrap(), SimFault::Throttled)]);
+    let seen = observe(&refused, &telling.task);
+    let why = seen.redeploy_run.read_failure().unwrap_or_default();
+    assert!(why.contains("the pull request that it follows could not be read"), "{:?}", seen.redeploy_run);
 }

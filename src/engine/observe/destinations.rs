@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use globset::GlobSet;
 use jiff::Timestamp;
 
+use super::searched_files::SearchedFiles;
 use super::user_rotation::UserRotation;
 use crate::destinations::as_file;
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, ForeignChange};
-use crate::repository::WORKFLOW_FOLDER;
 use crate::repository::text_encoding::decode_text;
 use crate::rotation::{
     DestinationSnapshot, DestinationState, Fingerprint, KeyId, KeyMention, Observed, OpenRotation,
@@ -166,17 +165,16 @@ async fn find_key_mentions(
     let mut found = KeyMentions::new();
     // Without a rotation no key goes, so nothing depends on who names one
     let Some(rotation) = open else { return Ok(found) };
-    let globs = reference_globs(&task.destinations)?;
-    let names = |path: &String| may_name_key(path, globs.as_ref(), rotation);
+    let searched = SearchedFiles::of_rotation(&task.destinations, rotation.retires)?;
     if rotation.retires {
         // No new key follows one that retires, so an application may read it from any file that names it
-        ensure_no_link_names_key(world, head, names).await?;
+        searched.ensure_no_link(world, head).await?;
         let keys: Vec<&str> = rotation_keys(rotation).map(|key| &**key).collect();
         for (key, paths) in world.find_named_keys(head, &keys).await? {
             found.insert(key.into(), describe_naming_files(&paths).into());
         }
-    } else if globs.is_some() {
-        for path in world.list_paths(head).await?.into_iter().filter(names) {
+    } else if !searched.is_empty() {
+        for path in world.list_paths(head).await?.into_iter().filter(|path| searched.contains(path)) {
             for key in keys_named_in_file(world, head, &path, rotation).await? {
                 found.entry(key).or_insert_with(|| format!("`{path}` names it").into());
             }
@@ -184,48 +182,13 @@ async fn find_key_mentions(
     }
     if may_retire_key(world.now(), task, rotation) {
         for change in list_foreign_changes(world, task, rotation, head).await? {
-            let keys = keys_restored_by_change(world, task, rotation, globs.as_ref(), &change).await?;
-            // Asked only about who would bring a key back: a request each.
-            if let Some(author) = change.unclear_author.as_ref().filter(|_| !keys.is_empty())
-                && !world.may_write(author).await?
-            {
-                continue;
-            }
-            for key in keys {
+            for key in keys_restored_by_writer(world, task, rotation, &searched, &change).await? {
                 let what = format!("pull request #{} would bring it back", change.number);
                 found.entry(key).or_insert_with(|| KeyMention::proposed(&what));
             }
         }
     }
     Ok(found)
-}
-
-/// Refuses links and submodules where the key is searched for: what they lead to is not read. A rotation only leaves them
-/// out, since its new key is in use before the old one goes.
-async fn ensure_no_link_names_key(
-    world: &impl Backend,
-    head: &str,
-    is_searched: impl Fn(&String) -> bool,
-) -> BackendResult<()> {
-    for link in world.list_links(head).await? {
-        // A link to a folder has the paths of its files below it
-        if is_searched(&link)
-            || is_searched(&format!("{link}/x"))
-            || WORKFLOW_FOLDER.starts_with(&format!("{link}/"))
-        {
-            let what = format!(
-                "`{link}` is a link or a submodule, which keytide does not follow: it may name the key"
-            );
-            return Err(BackendError::new(ErrorKind::Rejected, what));
-        }
-    }
-    Ok(())
-}
-
-/// Whether a file is searched for the rotation's keys: those of a `reference`, and for a retirement the workflows too, which
-/// no `reference` covers since a rotation may not change them.
-fn may_name_key(path: &str, globs: Option<&GlobSet>, rotation: &OpenRotation) -> bool {
-    globs.is_some_and(|globs| globs.is_match(path)) || (rotation.retires && path.starts_with(WORKFLOW_FOLDER))
 }
 
 /// Whether a key of the rotation could be taken out of use now: only then the open pull requests matter.
@@ -254,12 +217,34 @@ async fn list_foreign_changes(
     world.list_foreign_changes(&own, since, head).await
 }
 
+/// The keys that a pull request puts where they were not, if its author may write to the repository: what another person
+/// proposes must not keep a key alive, also where it cannot be read.
+async fn keys_restored_by_writer(
+    world: &impl Backend,
+    task: &UserRotation,
+    rotation: &OpenRotation,
+    searched: &SearchedFiles<'_>,
+    change: &ForeignChange,
+) -> BackendResult<BTreeSet<KeyId>> {
+    let restored = keys_restored_by_change(world, task, rotation, searched, change).await;
+    let is_harmless = restored.as_ref().is_ok_and(BTreeSet::is_empty);
+    // Asked only about who would bring a key back, or may: a request each.
+    if let Some(author) = change.unclear_author.as_ref().filter(|_| !is_harmless)
+        && !world.may_write(author).await?
+    {
+        return Ok(BTreeSet::new());
+    }
+    restored.map_err(|why| {
+        BackendError::new(why.kind, format!("pull request #{}: {}", change.number, why.message))
+    })
+}
+
 /// The keys that a pull request puts where they were not.
 async fn keys_restored_by_change(
     world: &impl Backend,
     task: &UserRotation,
     rotation: &OpenRotation,
-    globs: Option<&GlobSet>,
+    searched: &SearchedFiles<'_>,
     change: &ForeignChange,
 ) -> BackendResult<BTreeSet<KeyId>> {
     let mut keys = BTreeSet::new();
@@ -281,10 +266,10 @@ async fn keys_restored_by_change(
     }
     let paths: Vec<String> = match &change.paths {
         Some(paths) => paths.iter().cloned().collect(),
-        None if globs.is_some() || rotation.retires => world.list_paths(&change.tip).await?,
+        None if !searched.is_empty() => world.list_paths(&change.tip).await?,
         None => Vec::new(),
     };
-    for path in paths.iter().filter(|path| may_name_key(path, globs, rotation)) {
+    for path in paths.iter().filter(|path| searched.contains(path)) {
         let before = keys_named_in_file(world, &change.base, path, rotation).await?;
         keys.extend(
             keys_named_in_file(world, &change.tip, path, rotation)
@@ -353,17 +338,6 @@ fn describe_naming_files(paths: &BTreeSet<String>) -> String {
 
 fn rotation_keys(rotation: &OpenRotation) -> impl Iterator<Item = &KeyId> {
     [rotation.old.as_ref(), rotation.new_key()].into_iter().flatten()
-}
-
-/// The globs of the reference; `None` when there is none.
-///
-/// # Errors
-/// One of them is broken: what it would have found is not known.
-pub fn reference_globs(destinations: &[Destination]) -> BackendResult<Option<GlobSet>> {
-    let Some(reference) = destinations.iter().find_map(Destination::as_reference) else { return Ok(None) };
-    reference.compile_globs().map(Some).map_err(|error| {
-        BackendError::new(ErrorKind::Rejected, format!("a glob of a `reference` is broken: {}", error.kind()))
-    })
 }
 
 #[cfg(test)]

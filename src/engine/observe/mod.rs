@@ -7,6 +7,7 @@ pub mod committed_files;
 mod destinations;
 mod pull_requests;
 mod redeployment;
+mod searched_files;
 mod staged_rotation;
 mod user_rotation;
 mod workspace;
@@ -15,11 +16,12 @@ use std::collections::BTreeSet;
 
 pub use approval::ensure_destinations_approved;
 pub use destinations::{
-    destination_from_snapshot, read_snapshot, reference_globs, rotation_destinations, snapshot_destination,
+    destination_from_snapshot, read_snapshot, rotation_destinations, snapshot_destination,
 };
 use pull_requests::PullRequestReads;
 pub use redeployment::find_workflow_fault;
 use redeployment::{find_redeploy_fault, read_redeploy_run, read_validation};
+pub use searched_files::reference_globs;
 pub use staged_rotation::ensure_payloads_locked;
 use staged_rotation::is_same_destinations;
 pub use user_rotation::UserRotation;

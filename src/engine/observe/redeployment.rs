@@ -64,9 +64,13 @@ pub async fn read_redeploy_run(
         RedeployCause::Delivery => &proposals.proposal,
         RedeployCause::Rollback => &proposals.revert,
     };
-    let merged_at = match proposal.known().and_then(Option::as_ref) {
-        Some(PullRequest { state: PullRequestState::Merged { at }, .. }) => *at,
-        _ => Timestamp::UNIX_EPOCH,
+    let merged_at = match proposal.known_or_reason() {
+        Ok(Some(PullRequest { state: PullRequestState::Merged { at }, .. })) => *at,
+        // What it brought can be on the default branch by another merge, whose time is not known
+        Ok(_) => Timestamp::UNIX_EPOCH,
+        Err(why) => {
+            return Observed::unknown(format!("the pull request that it follows could not be read: {why}"));
+        }
     };
     let workflow = redeploy.workflow.0.as_str();
     let (since, other_since) =

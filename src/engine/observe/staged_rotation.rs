@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::committed_files::read_with_files;
-use super::destinations::{destination_from_snapshot, reference_globs, snapshot_destination};
+use super::destinations::{destination_from_snapshot, snapshot_destination};
+use super::searched_files::reference_globs;
 use super::user_rotation::UserRotation;
 use crate::destinations::encryption::{SealWorkspace, SealedDestination, SealedPayload};
 use crate::destinations::{StoreDestination, as_file, as_sealable, as_store};

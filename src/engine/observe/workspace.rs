@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::destinations::reference_globs;
+use super::searched_files::reference_globs;
 use crate::destinations::as_file;
 use crate::destinations::as_sealable;
 use crate::destinations::encryption::SealWorkspace;

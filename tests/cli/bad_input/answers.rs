@@ -158,3 +158,27 @@ fn a_wait_for_what_github_does_not_show_is_a_fault() {
     assert!(said.contains("the files and pull requests that name a key could not be read"), "{}", run.stdout);
     assert_eq!(world.keys().len(), 2, "{}", run.stdout);
 }
+
+/// GitHub refuses to compare the staged files' commit with the default branch: that is a fault, and no forged journal.
+#[test]
+fn a_refused_comparison_is_no_forged_journal() {
+    let mut world = file_alone();
+    world.until("proposed");
+    world.github.push(&[("README.md", b"more\n")]);
+    world.pass(1);
+    let moment = world.github_moment();
+    for status in [401, 403, 301, 422] {
+        world.return_to(&moment);
+        faults(
+            &world,
+            &json!([{"match": "GET .*/compare/.*", "status": status, "message": "refused", "times": 99}]),
+        );
+        let run = world.keytide(&["rotate"]).run().exits(3);
+        assert_eq!(rotation_field(&run.json(), "phase"), "unknown", "{status}: {}", run.stdout);
+        let said = run.json()["faults"].to_string();
+        let words = format!("the journal could not be read: GitHub: refused ({status})");
+        assert!(said.contains(&words), "{status}: {said}");
+    }
+    world.return_to(&moment);
+    assert_eq!(rotation_field(&world.rotate(), "phase"), "proposed");
+}

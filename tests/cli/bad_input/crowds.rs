@@ -87,6 +87,65 @@ fn a_contributor_counts_if_it_may_write_or_if_that_is_unknown() {
     world.until("soaking");
 }
 
+/// What cannot be read of a pull request counts if its author may write, and the reason names the pull request. Else anyone
+/// who has contributed once could keep a key alive for ever.
+#[test]
+fn what_cannot_be_read_counts_by_who_proposes_it() {
+    let mut world = World::with(80, vec![Box::new(AgeFile::new()), Box::new(Reference)]);
+    until_the_end_of_grace(&mut world);
+    let pointer = format!(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12345\n",
+        "4d7a2146".repeat(8)
+    );
+    let propose = |world: &World, branch: &str, path: &str, text: &str| {
+        let files = json!({ path: STANDARD.encode(text) });
+        let change = json!({ "branch": branch, "files": files, "fork": true, "author": "CONTRIBUTOR" });
+        world.github.control("POST", "propose", &change)
+    };
+    let lfs = propose(&world, "lfs", "deploy/b.tf", &pointer);
+    world.github.control("POST", "settings", &json!({ "writers": ["somebody"] }));
+    let mut last = String::new();
+    for _ in 0..12 {
+        world.pass(24);
+        world.work();
+        last = world.keytide(&["rotate"]).run().stdout;
+    }
+    assert!(last.contains(&format!("pull request #{lfs}: `deploy/b.tf` is a Git LFS pointer")), "{last}");
+
+    let orphan = propose(&world, "orphan", "README.md", "words\n");
+    let tip = world.github.state()["refs"]["refs/heads/orphan"].as_str().unwrap().to_owned();
+    let compare = format!("GET .*/compare/.*{tip}");
+    let fault = json!([{ "match": compare, "status": 404, "message": "No common ancestor", "times": 99 }]);
+    world.github.control("POST", "faults", &fault);
+    world.pass(24);
+    last = world.keytide(&["rotate"]).run().exits(3).stdout;
+    assert!(last.contains(&format!("pull request #{orphan}: GitHub: No common ancestor (404)")), "{last}");
+    assert_eq!(world.keys()[OLD].1, "Active");
+
+    world.github.control("POST", "settings", &json!({ "writers": [] }));
+    world.pass(24);
+    world.work();
+    world.until("soaking");
+}
+
+/// More pull requests than are compared stop nothing if their author may not write.
+#[test]
+fn very_many_pull_requests_of_an_outsider_stop_nothing() {
+    let mut world = file_alone();
+    until_the_end_of_grace(&mut world);
+    let files = json!({ "README.md": STANDARD.encode("words\n") });
+    let change =
+        json!({ "branch": "theirs", "files": files, "fork": true, "author": "CONTRIBUTOR", "count": 501 });
+    world.github.control("POST", "propose", &change);
+    world.pass(24 * 8);
+    world.work();
+    world.pass(24);
+    forget_requests(&world);
+    world.until("soaking");
+    let compares = requests(&world).iter().filter(|path| path.contains("/compare/")).count();
+    assert!(compares < 20, "{compares} comparisons");
+}
+
 /// GitHub lists 300 files of a pull request. What comes after them may name the old key.
 #[test]
 fn a_pull_request_with_many_files_hides_no_reference() {
