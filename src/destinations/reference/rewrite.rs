@@ -5,6 +5,7 @@
 use crate::destinations::encryption::{
     Recipient, SealDestination, SealError, SealWorkspace, SealedDestination,
 };
+use crate::destinations::sops::encryption_rules::is_mac_only_encrypted;
 use crate::destinations::sops::store_format::ParsedSopsFile;
 use crate::policy::file::KeyReference;
 use crate::secret::Credential;
@@ -91,7 +92,9 @@ fn is_writable(name: &str) -> Result<(), SealError> {
 /// Refuses a file of SOPS whose MAC covers its clear text.
 fn is_free(name: &str, bytes: &[u8]) -> Result<(), SealError> {
     let Ok(store) = ParsedSopsFile::parse_file(name, bytes) else { return Ok(()) };
-    let only_encrypted = store.metadata_field("mac_only_encrypted").is_some_and(|text| text == "true");
+    let only_encrypted = store
+        .metadata_field("mac_only_encrypted")
+        .is_some_and(|text| is_mac_only_encrypted(&text, store.has_typed_values()));
     if store.metadata_field("mac").is_none() || only_encrypted {
         return Ok(());
     }
@@ -185,8 +188,16 @@ mod tests {
         assert!(
             reference.check_sealable(&workspace(&[("a.yaml", &text)])).unwrap_err().message.contains("MAC")
         );
-        let text = format!("{text}  mac_only_encrypted: true\n");
-        assert!(reference.check_sealable(&workspace(&[("a.yaml", &text)])).is_ok());
+        for truth in ["true", "True", "TRUE"] {
+            let text = format!("{text}  mac_only_encrypted: {truth}\n");
+            assert!(reference.check_sealable(&workspace(&[("a.yaml", &text)])).is_ok(), "{truth}");
+        }
+        // A dotenv file has texts only, and SOPS 3.11 takes no other text for true
+        let dotenv = KeyReference { files: vec!["*.env".to_owned()] };
+        for (truth, is_free) in [("true", true), ("True", false), ("1", false), ("false", false)] {
+            let text = format!("ID={OLD}\nsops_mac=ENC[x]\nsops_mac_only_encrypted={truth}\n");
+            assert_eq!(dotenv.check_sealable(&workspace(&[("a.env", &text)])).is_ok(), is_free, "{truth}");
+        }
         let broken = KeyReference { files: vec!["[".to_owned()] };
         assert!(broken.check_sealable(&workspace(&[])).unwrap_err().message.contains("broken"));
     }

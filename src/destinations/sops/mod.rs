@@ -12,6 +12,7 @@ pub mod document;
 pub mod edit;
 #[cfg(feature = "seal")]
 pub mod encrypt;
+pub mod encryption_rules;
 #[cfg(feature = "seal")]
 pub mod keys;
 #[cfg(feature = "seal")]
@@ -42,13 +43,11 @@ use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
 use crate::policy::file::SopsDestination;
 use crate::sanitize::markdown_code;
-use store_format::{FormatValue, KeyPattern, OtherValue, ParsedSopsFile};
+use encryption_rules::EncryptionRules;
+use store_format::{FormatValue, OtherValue, ParsedSopsFile};
 
 /// The length of a tag of AES-GCM.
 const TAG: usize = 16;
-
-/// What SOPS leaves in clear where the metadata does not say otherwise.
-const UNENCRYPTED_SUFFIX: &str = "_unencrypted";
 
 impl DestinationKind for SopsDestination {
     fn kind_name(&self) -> &'static str {
@@ -128,10 +127,14 @@ impl FileDestination for SopsDestination {
         if !store.metadata_field("mac").is_some_and(|mac| is_encrypted(&mac)) {
             return inspect_without_metadata(&values);
         }
+        let rules = EncryptionRules::from_metadata(|field| store.metadata_field(field));
         for (name, value) in names.iter().zip(&values) {
-            inspect_value(&store, name, value.as_ref(), &mut inspection);
-            for other in store.find_other_values(&store.split_path(name)) {
-                inspect_other_value(&store, name, &other, &mut inspection);
+            let path = store.split_path(name);
+            let excluded_by = rules.find_exclusion(&store.list_path_keys(&path));
+            let place = InspectedPlace { name, excluded_by: excluded_by.as_deref() };
+            inspect_value(&place, value.as_ref(), &mut inspection);
+            for other in store.find_other_values(&path) {
+                inspect_other_value(&place, &other, &mut inspection);
             }
         }
         let texts: Vec<&str> = values.iter().flatten().map(|value| value.text.as_str()).collect();
@@ -150,12 +153,14 @@ fn inspect_without_metadata(values: &[Option<FormatValue>]) -> Inspection {
     Inspection::from_plaintext(at, "this file is not SOPS-encrypted: it has no `sops` metadata")
 }
 
-fn inspect_value(
-    store: &ParsedSopsFile,
-    name: &str,
-    value: Option<&FormatValue>,
-    inspection: &mut Inspection,
-) {
+/// A path of the policy file, and the field of the metadata that leaves its values in clear.
+struct InspectedPlace<'a> {
+    name: &'a str,
+    excluded_by: Option<&'a str>,
+}
+
+fn inspect_value(place: &InspectedPlace<'_>, value: Option<&FormatValue>, inspection: &mut Inspection) {
+    let name = place.name;
     match value {
         None => inspection.add_missing(Position::START, format!("this file has no value `{name}`")),
         Some(value) if value.text.is_empty() => {
@@ -170,10 +175,9 @@ fn inspect_value(
             }
         }
         Some(value) => {
-            if let Some(selector) = excluded_by(store, &store.split_path(name)) {
-                let message = format!(
-                    "{selector} leaves `{name}` out: the next edit with SOPS writes it in clear text"
-                );
+            if let Some(field) = place.excluded_by {
+                let message =
+                    format!("{field} leaves `{name}` out: the next edit with SOPS writes it in clear text");
                 inspection.add_unencrypted(value.at, message);
             }
         }
@@ -182,14 +186,15 @@ fn inspect_value(
 
 /// SOPS encrypts every document of a file, and the first one with the value counts. Within a document it takes each value
 /// of a repeated key for one of the file: it refuses the file, but for an INI file, of which it reads the last.
-fn inspect_other_value(store: &ParsedSopsFile, name: &str, other: &OtherValue, inspection: &mut Inspection) {
+fn inspect_other_value(place: &InspectedPlace<'_>, other: &OtherValue, inspection: &mut Inspection) {
     let OtherValue { value, is_repeated } = other;
     if *is_repeated && (value.text.is_empty() || is_encrypted(&value.text)) {
+        let name = place.name;
         let message =
             format!("the value `{name}` is in this file twice: SOPS refuses it, or reads one of them");
         return inspection.add_invalid(value.at, message);
     }
-    inspect_value(store, name, Some(value), inspection);
+    inspect_value(place, Some(value), inspection);
 }
 
 /// `ENC[AES256_GCM,data:...,iv:...,tag:...,type:...]`, each part in Base64.
@@ -211,37 +216,6 @@ fn split_ciphertext(text: &str) -> Option<[&str; 4]> {
 /// The number of bytes in Base64; 0 for a text that is none.
 fn decoded_length(part: &str) -> usize {
     STANDARD.decode(part).map_or(0, |bytes| bytes.len())
-}
-
-/// The selector of the metadata that leaves a path in clear. It looks at every component of the path.
-fn excluded_by(store: &ParsedSopsFile, path: &[String]) -> Option<String> {
-    // A pattern that only Go reads is not judged.
-    let matches = |pattern: &str| KeyPattern::compile(pattern).and_then(|pattern| pattern.matches_any(path));
-    let (name, value, is_excluded) = if let Some(pattern) = set_field(store, "encrypted_regex") {
-        let is_excluded = matches(&pattern) == Some(false);
-        ("encrypted_regex", pattern, is_excluded)
-    } else if let Some(suffix) = set_field(store, "encrypted_suffix") {
-        let is_excluded = !path.iter().any(|part| part.ends_with(&suffix));
-        ("encrypted_suffix", suffix, is_excluded)
-    } else if let Some(pattern) = set_field(store, "unencrypted_regex") {
-        let is_excluded = matches(&pattern) == Some(true);
-        ("unencrypted_regex", pattern, is_excluded)
-    } else if set_field(store, "encrypted_comment_regex").is_some()
-        || set_field(store, "unencrypted_comment_regex").is_some()
-    {
-        // Comments select the values, and those are not read here.
-        return None;
-    } else {
-        let suffix = set_field(store, "unencrypted_suffix").unwrap_or_else(|| UNENCRYPTED_SUFFIX.to_owned());
-        let is_excluded = path.iter().any(|part| part.ends_with(&suffix));
-        ("unencrypted_suffix", suffix, is_excluded)
-    };
-    if is_excluded { Some(format!("`{name}: {value}`")) } else { None }
-}
-
-/// A field of the metadata. SOPS takes an empty one for absent.
-fn set_field(store: &ParsedSopsFile, name: &str) -> Option<String> {
-    store.metadata_field(name).filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
@@ -371,22 +345,17 @@ mod tests {
             ]
         );
         assert_eq!(inspect("x.yaml", PATHS, &text("unencrypted_suffix: cret")).len(), 1);
-    }
-
-    #[test]
-    fn a_pattern_is_read_as_go_reads_it() {
-        let matches = |pattern: &str, key: &str| {
-            KeyPattern::compile(pattern).map(|pattern| pattern.matches_any(&[key.to_owned()]))
-        };
-        assert_eq!(matches("^.{3}$", "one"), Some(Some(true)));
-        assert_eq!(matches("(?i)^DATA$", "data"), Some(Some(true)));
-        assert_eq!(matches(r"\bid\d\w$", "id1_"), Some(Some(true)));
-        assert_eq!(matches(r"^\w+$", "a-b"), Some(Some(false)));
-        // A name that is not ASCII has more bytes than characters, and is not judged.
-        assert_eq!(matches("^.{3}$", "ané"), Some(None));
-        assert_eq!(matches(r"^\w+$", "é"), Some(None));
-        assert_eq!(matches("^schlüssel", "schlüssel"), None);
-        assert_eq!(matches(r"\pL", "a"), None);
+        assert_eq!(
+            inspect("x.yaml", PATHS, &text("unencrypted_regex: ^secret$\n    encrypted_suffix: t")),
+            [
+                "2:9 `encrypted_suffix: t` leaves `a.id` out: the next edit with SOPS writes it in clear text",
+                "3:13 `unencrypted_regex: ^secret$` leaves `a.secret` out: the next edit with SOPS writes it in clear text"
+            ]
+        );
+        // The index in a list is no key
+        let list =
+            "l:\n    - id: ENC!\n      secret: ENC!\nsops:\n    unencrypted_regex: ^0$\n    mac: ENC!\n";
+        assert_eq!(inspect("x.yaml", ("l.0.id", "l.0.secret"), list), NONE);
     }
 
     #[test]

@@ -6,40 +6,8 @@
 
 use std::rc::Rc;
 
-use regex_automata::meta::Regex;
-use regex_automata::util::syntax;
-
 use crate::diagnostic::Position;
 use crate::yaml::{NodeKind, YamlField, YamlNode, parse_documents};
-
-/// The longest pattern that selects values, and the most memory that one may take. A short one can take much:
-/// `(.{50}){50}`.
-const MAX_PATTERN_BYTES: usize = 4096;
-const MAX_PATTERN_MEMORY: usize = 4 * 1024 * 1024;
-
-/// The pattern of a metadata field such as `encrypted_regex`. It matches names in ASCII as Go does, and judges no other.
-pub struct KeyPattern(Regex);
-
-impl KeyPattern {
-    /// `None` if keytide cannot read the pattern: it has no tables of Unicode, which `\pL` needs.
-    pub fn compile(pattern: &str) -> Option<Self> {
-        if pattern.len() > MAX_PATTERN_BYTES || !pattern.is_ascii() {
-            return None;
-        }
-        let limits = Regex::config().nfa_size_limit(Some(MAX_PATTERN_MEMORY));
-        // Byte by byte, also where a build has the tables: in Go `\w` and its like are ASCII.
-        let syntax = syntax::Config::new().unicode(false).utf8(false);
-        Regex::builder().configure(limits).syntax(syntax).build(pattern).ok().map(Self)
-    }
-
-    /// Whether a key of the path matches; `None` where only Go knows.
-    pub fn matches_any(&self, path: &[String]) -> Option<bool> {
-        if path.iter().any(|key| key.is_ascii() && self.0.is_match(key.as_str())) {
-            return Some(true);
-        }
-        if path.iter().all(|key| key.is_ascii()) { Some(false) } else { None }
-    }
-}
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +114,26 @@ impl ParsedSopsFile {
             }
         };
         found.unwrap_or_else(|| dotted.split('.').map(str::to_owned).collect())
+    }
+
+    /// The keys of a path: an index in a list is none, and no rule of the metadata looks at it.
+    pub fn list_path_keys(&self, path: &[String]) -> Vec<String> {
+        let Self::Tree { roots, .. } = self else { return path.to_vec() };
+        let mut keys = Vec::new();
+        let mut node = roots.iter().find(|root| descend_path(root, path).is_some());
+        for part in path {
+            let Some(parent) = node else { break };
+            if matches!(parent.kind, NodeKind::Map(_)) {
+                keys.push(part.clone());
+            }
+            node = descend_path(parent, std::slice::from_ref(part));
+        }
+        keys
+    }
+
+    /// Whether the format has numbers and truth values beside texts.
+    pub fn has_typed_values(&self) -> bool {
+        matches!(self, Self::Tree { .. })
     }
 
     /// The value at a path; an inner node has no text and is no value.
