@@ -69,6 +69,28 @@ pub trait SealDestination {
     ) -> Result<Vec<SealedDestination>, SealError> {
         self.carry_sealed(key_id, staged, workspace)
     }
+
+    /// The same with the ciphertext that the file held before a rotation, for a rollback. The recipients may have changed
+    /// since where those of today can decrypt the former file as well.
+    ///
+    /// # Errors
+    /// What cannot be done without the secret.
+    fn restore_sealed(
+        &self,
+        key_id: &str,
+        before: &SealWorkspace,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
+        self.carry_sealed(key_id, before, workspace)
+    }
+
+    /// Whether `found` is what another run has carried from the same ciphertext into the same file: it differs from the file
+    /// that [`Self::carry_sealed`] or [`Self::restore_sealed`] has just written in nothing but what each such call draws
+    /// anew. Most kinds draw nothing.
+    fn is_carried_alike(&self, found: &[u8], carried: &SealWorkspace) -> bool {
+        let _ = (found, carried);
+        false
+    }
 }
 
 /// What sealing may look at.

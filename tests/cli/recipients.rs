@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::rotations::{phase, until};
-use crate::support::peers::{FILE, World};
+use crate::support::destinations::{SOPS_FILE, SopsFile, file};
+use crate::support::peers::{FILE, OLD, USER, World};
 
 fn newcomer() -> String {
     age::x25519::Identity::generate().to_public().to_string()
@@ -73,6 +74,10 @@ fn approval(recipient: &str) -> String {
         format!("age {FILE}"): [format!("age {recipient}")],
         "github_secret actions:acme/app:AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY": ["github actions:acme/app"],
     });
+    digest(&recipients)
+}
+
+fn digest(recipients: &Value) -> String {
     Sha256::digest(recipients.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -93,6 +98,49 @@ fn a_pinned_list_lets_no_other_recipient_in() {
     world.github.push(&[(".github/keytide.yml", world.policy("").as_bytes())]);
     world.pass(24);
     until(&mut world, "proposed", 2);
+}
+
+/// An administrator pins these recipients of the file of SOPS.
+fn pin_sops(world: &World, recipients: &[&str]) {
+    let mut names: Vec<String> = recipients.iter().map(|name| format!("age {name}")).collect();
+    names.sort();
+    let approval = digest(&json!({ format!("sops {SOPS_FILE}"): names }));
+    let tag = [("Tags.member.1.Key", "keytide:destinations"), ("Tags.member.1.Value", &*approval)];
+    world.aws.iam("TagUser", &[&[("UserName", USER)], &tag[..]].concat());
+}
+
+/// Someone adds a recipient to the file of SOPS while the pull request is open, and the data key stays the same: the key is
+/// given up, and the next one goes where the tag says.
+#[test]
+fn a_recipient_who_is_added_meanwhile_does_not_get_the_key() {
+    let home = SopsFile::new();
+    let mut world = World::with(80, vec![Box::new(home.clone())]);
+    let own = home.upstream.recipient.as_str();
+    pin_sops(&world, &[own]);
+    world.until("proposed");
+    let newcomer = newcomer();
+    let before = file(&world.github.state(), SOPS_FILE).unwrap();
+    let after = home.upstream.update_keys("secrets.enc.yaml", &before, &[own, &newcomer]).unwrap();
+    world.github.push(&[(SOPS_FILE, &after)]);
+    world.pass(24);
+    let run = world.keytide(&["rotate"]).run().exits(0);
+    assert_eq!(phase(&run.json()), "closed", "{}", run.stdout);
+    assert!(world.github.open_pulls().is_empty());
+    let journal = world.github.state()["journals"][format!("refs/keytide/123456789012/{USER}")].to_string();
+    assert!(journal.contains("its recipients have changed since it was sealed"), "{journal}");
+    let branch = json!({"ref": "refs/heads/keytide/ci-deployer/1"});
+    let branch = json!({"files": world.github.control("POST", "files", &branch)});
+    assert_eq!(file(&branch, SOPS_FILE), Some(before), "the branch brings nothing");
+
+    let report = world.until("blocked");
+    let why = report["rotations"][0]["why"].as_str().unwrap();
+    assert!(why.contains("`keytide:destinations` is for other destinations or recipients"), "{why}");
+    assert!(why.contains(&newcomer), "{why}");
+    assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [OLD]);
+    pin_sops(&world, &[own, &newcomer]);
+    world.pass(24);
+    world.until("proposed");
+    assert!(newest(&world).contains(&newcomer), "{}", newest(&world));
 }
 
 /// Someone's open pull request that would bring the old key back keeps it alive until it is closed.

@@ -14,6 +14,10 @@ use keytide_test_support as support;
 mod styles;
 /// Files of SOPS, judged by the program `sops`.
 mod sops;
+/// What was sealed, carried over to a file of SOPS that has changed since.
+mod carried;
+/// What the metadata of SOPS says of the MAC, read as upstream reads it.
+mod metadata;
 /// SealedSecrets, unsealed by a second implementation.
 mod sealed_secret;
 /// age files, GitHub's secrets and references.

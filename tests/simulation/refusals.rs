@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use keytide::engine::execute::{ChangeBudget, RunOutcome, run_user};
 use keytide::engine::observe::{UserRotation, observe_user};
 use keytide::ports::FileChanges;
-use keytide::rotation::{Observation, Observed, RedeployRun, RotationPhase, RunState};
+use keytide::rotation::{Observation, Observed, RedeployRun, RotationPhase, RotationRequest, RunState};
 use keytide::simulator::sample::{self, SampleStores};
 use keytide::simulator::{SimFault, Simulation, block_on};
 
@@ -101,4 +101,54 @@ fn a_deployment_is_unknown_while_its_pull_request_is() {
     let seen = observe(&refused, &telling.task);
     let why = seen.redeploy_run.read_failure().unwrap_or_default();
     assert!(why.contains("the pull request that it follows could not be read"), "{:?}", seen.redeploy_run);
+}
+
+/// Runs until what is wanted has happened, and returns the last run.
+fn run_until(
+    world: &Simulation,
+    task: &UserRotation,
+    from: usize,
+    is_over: impl Fn(&RunOutcome) -> bool,
+) -> RunOutcome {
+    for number in from..from + 60 {
+        let ran = run(world, task, number);
+        if is_over(&ran) {
+            return ran;
+        }
+    }
+    panic!("it never happens");
+}
+
+/// GitHub does not open the pull request of a rollback, and a person edits a file that its branch brings: the next run
+/// knows the branch for keytide's own.
+#[test]
+fn a_rollback_goes_on_after_an_edit_under_its_branch() {
+    let (world, task) = sample::sample_simulation(7, NOW, DAY * 80, SampleStores::None);
+    run_until(&world, &task, 1, |ran| ran.last_decision.phase == RotationPhase::Proposed);
+    world.merge_pull_request(100).unwrap();
+    run_until(&world, &task, 100, |ran| ran.last_decision.phase == RotationPhase::Grace);
+    let asked = RotationRequest { rollback: true, ..RotationRequest::default() };
+    let back = UserRotation { asked, ..task.clone() };
+    let copy = world.fork();
+    run_until(&copy, &back, 200, |_| !copy.open_pulls().is_empty());
+    let opened =
+        copy.with_state(|state| state.calls.iter().position(|call| call.name == "pull:open")).unwrap();
+    world.with_state(|state| {
+        state.faults.at = vec![(state.calls.len() + opened, SimFault::FailedNotApplied)];
+    });
+    let failed = run_until(&world, &back, 200, |ran| ran.error.is_some());
+    let error = failed.error.unwrap().message;
+    assert!(error.contains("the server answered 500"), "{error}");
+    assert!(world.open_pulls().is_empty());
+
+    let before = world.default_head();
+    let lock = keytide::repository::lock_file_path(sample::USER);
+    world.push_files(&FileChanges::from([(lock.clone(), Some(b"{}\n".to_vec()))]), "edit");
+    let ran = run(&world, &task, 300);
+    assert!(ran.error.is_none(), "{:?}", ran.error);
+    let [number] = world.open_pulls()[..] else { panic!("not one pull request is open") };
+    world.restore_files(&before, &[&lock]);
+    world.merge_pull_request(number).unwrap();
+    run_until(&world, &task, 400, |ran| ran.last_decision.phase == RotationPhase::Held);
+    assert_eq!((count_keys(&world), world.invariant_violations()), (1, Vec::new()));
 }

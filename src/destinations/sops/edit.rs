@@ -149,27 +149,36 @@ impl EditTarget<'_> {
         for (place, text) in self.places.iter().zip(from.current_ciphertexts()) {
             edits.push(self.document.leaves[*place].spot.replace_with(self.source, &text));
         }
+        for (ours, theirs) in self.pair_metadata(from)? {
+            if is_renewed(ours) {
+                edits.push(ours.spot.replace_with(self.source, theirs.value_text()));
+            // Only a new data key changes these.
+            } else if ours.path.last().is_some_and(|name| name == "enc") && ours.value != theirs.value {
+                edits.push(replace_wrapped_key(self.source, ours, theirs.value_text()));
+            }
+        }
+        self.write_edits(edits)
+    }
+
+    /// The file with the MAC and the time of another version of it, which every edit writes anew, and nothing else of it.
+    pub fn replay_mac(&self, from: &Self) -> Result<Vec<u8>, SealError> {
+        let pairs = self.pair_metadata(from)?.into_iter().filter(|(ours, _)| is_renewed(ours));
+        self.write_edits(
+            pairs.map(|(ours, theirs)| ours.spot.replace_with(self.source, theirs.value_text())).collect(),
+        )
+    }
+
+    /// Each field of the metadata with that of another version of the file.
+    fn pair_metadata<'s>(&'s self, from: &'s Self) -> Result<Vec<(&'s SopsLeaf, &'s SopsLeaf)>, SealError> {
         let [ours, theirs] = [&self.document, &from.document]
             .map(|document| document.metadata.iter().chain(&document.copies).collect::<Vec<_>>());
         // A recipient was added or removed since: the wrapped keys no longer belong together.
-        if ours.len() != theirs.len() {
-            return Err(self.other_metadata_error());
-        }
-        for (ours, theirs) in ours.into_iter().zip(theirs) {
-            if ours.path != theirs.path {
-                return Err(self.other_metadata_error());
-            }
-            match ours.path.last().map(String::as_str) {
-                Some("mac" | "lastmodified") => {
-                    edits.push(ours.spot.replace_with(self.source, theirs.value_text()));
-                }
-                // Only a new data key changes these.
-                Some("enc") if ours.value != theirs.value => {
-                    edits.push(replace_wrapped_key(self.source, ours, theirs.value_text()));
-                }
-                _ => {}
-            }
-        }
+        let is_same =
+            ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(one, other)| one.path == other.path);
+        if is_same { Ok(ours.into_iter().zip(theirs).collect()) } else { Err(self.other_metadata_error()) }
+    }
+
+    fn write_edits(&self, edits: Vec<TextEdit>) -> Result<Vec<u8>, SealError> {
         let written =
             apply_edits(self.source, edits).ok_or_else(|| self.shared_anchor_error("the credential"))?;
         Ok(written.into_bytes())
@@ -243,6 +252,11 @@ impl EditTarget<'_> {
         let what = format!("{name} shares its place with a value of the credential (an alias)");
         SealError::in_file(self.file, what, "write all these values out, without an anchor")
     }
+}
+
+/// Whether every edit writes a field of the metadata anew: the MAC, and the time that it is bound to.
+fn is_renewed(field: &SopsLeaf) -> bool {
+    matches!(field.path.as_slice(), [name] if name == "mac" || name == "lastmodified")
 }
 
 /// Where a value stands, and what it is called.

@@ -9,6 +9,8 @@
 //!
 //! A binary file of SOPS holds one value and is refused.
 
+use std::collections::BTreeSet;
+
 use aes_gcm::aead::OsRng;
 use aes_gcm::aead::rand_core::RngCore as _;
 use secrecy::SecretString;
@@ -56,8 +58,7 @@ pub fn generate_data_key(file: &str) -> Result<DataKey, SealError> {
 impl SealDestination for SopsDestination {
     fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError> {
         self.seal_file(&example_credential(self.value_paths().len()), workspace)?;
-        let bytes = workspace.require_file(&self.file.0)?;
-        Ok(super::keys::list_recipients(&parse_document(&self.file.0, file_text(&self.file.0, bytes)?)?))
+        self.list_recipients(workspace)
     }
 
     fn seal_credential(
@@ -76,13 +77,32 @@ impl SealDestination for SopsDestination {
         staged: &SealWorkspace,
         workspace: &mut SealWorkspace,
     ) -> Result<Vec<SealedDestination>, SealError> {
+        let [old, new] = [self.recipient_names(staged)?, self.recipient_names(workspace)?];
+        // A recipient who was added since can unwrap the same data key: carried over, the credential would go to someone
+        // whom neither the pull request nor the user's tag names.
+        if old != new {
+            return Err(SealError::secret_is_gone(
+                &self.file.0,
+                "its recipients have changed since it was sealed",
+            ));
+        }
+        self.restore_sealed(key_id, staged, workspace)
+    }
+
+    /// Everyone who has the data key today can decrypt the credential of before in the history of the file.
+    fn restore_sealed(
+        &self,
+        key_id: &str,
+        before: &SealWorkspace,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
         let key = workspace.data_keys.get(&self.file.0).ok_or_else(|| {
             SealError::secret_is_gone(
                 &self.file.0,
                 "it has changed since it was sealed, and its data key is not known",
             )
         })?;
-        let [old, new] = [self.edit_target(staged)?, self.edit_target(workspace)?];
+        let [old, new] = [self.edit_target(before)?, self.edit_target(workspace)?];
         old.verify_mac(key)?;
         new.verify_mac(key)?;
         let ciphertexts = old.current_ciphertexts();
@@ -108,6 +128,17 @@ impl SealDestination for SopsDestination {
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
     }
+
+    /// The time and the MAC are another run's own; the data key proves them. All else must be the same byte for byte.
+    fn is_carried_alike(&self, found: &[u8], carried: &SealWorkspace) -> bool {
+        let Some(key) = carried.data_keys.get(&self.file.0) else { return false };
+        let mut other = SealWorkspace::new(carried.now);
+        other.files.insert(self.file.0.clone(), found.to_vec());
+        let (Ok(ours), Ok(theirs)) = (self.edit_target(carried), self.edit_target(&other)) else {
+            return false;
+        };
+        theirs.verify_mac(key).is_ok() && ours.replay_mac(&theirs).is_ok_and(|bytes| bytes == found)
+    }
 }
 
 impl DataKeyFile for SopsDestination {
@@ -124,6 +155,16 @@ impl SopsDestination {
     /// Whether the credential is all that is encrypted in the file: then a new data key will do.
     pub fn is_credential_only(&self, workspace: &SealWorkspace) -> bool {
         self.edit_target(workspace).is_ok_and(|target| target.stands_alone().is_ok())
+    }
+
+    /// Who can decrypt the file.
+    fn list_recipients(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError> {
+        let bytes = workspace.require_file(&self.file.0)?;
+        Ok(super::keys::list_recipients(&parse_document(&self.file.0, file_text(&self.file.0, bytes)?)?))
+    }
+
+    fn recipient_names(&self, workspace: &SealWorkspace) -> Result<BTreeSet<String>, SealError> {
+        Ok(self.list_recipients(workspace)?.iter().map(Recipient::kind_and_name).collect())
     }
 
     /// The file's new bytes, and what they hold.

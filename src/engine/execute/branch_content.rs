@@ -2,9 +2,12 @@
 //! branches of keytide as well, and a pull request that keytide opens must hold nothing but what its text says.
 
 use super::session::JournalSession;
+use crate::destinations::encryption::SealWorkspace;
+use crate::destinations::{as_file, as_sealable};
+use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, CommitComparison, ErrorKind, FileChanges};
 
-/// Compares a branch's tip with the default branch, from which `expected` was made.
+/// Compares a branch's tip with the commit where it left the default branch, for which `expected` was made.
 ///
 /// # Errors
 /// The branch changes something else: [`ErrorKind::NotApplied`], with the name of the file.
@@ -17,7 +20,7 @@ pub async fn ensure_only_changes(
 ) -> BackendResult<()> {
     // What GitHub does not list was not compared, so it cannot be proposed
     let Some(paths) = &comparison.paths else {
-        return Err(foreign_change(branch, "more files than GitHub lists"));
+        return Err(foreign_branch(branch, "changes more files than GitHub lists"));
     };
     for path in paths {
         let is_expected = match expected.get(path) {
@@ -25,17 +28,58 @@ pub async fn ensure_only_changes(
             None => false,
         };
         if !is_expected {
-            return Err(foreign_change(branch, &format!("`{path}`")));
+            return Err(foreign_change(branch, path));
         }
     }
     Ok(())
 }
 
+/// The same for a branch that must change all of the files: keytide creates it with one commit.
+///
+/// # Errors
+/// The branch changes something else, or not all.
+pub async fn ensure_changes_all(
+    session: &JournalSession<'_, impl Backend>,
+    branch: &str,
+    tip: &str,
+    comparison: &CommitComparison,
+    expected: &FileChanges,
+) -> BackendResult<()> {
+    ensure_only_changes(session, branch, tip, comparison, expected).await?;
+    let is_changed = |path: &String| comparison.paths.as_ref().is_some_and(|paths| paths.contains(path));
+    match expected.keys().find(|path| !is_changed(path)) {
+        Some(path) => Err(foreign_change(branch, path)),
+        None => Ok(()),
+    }
+}
+
+/// Takes from a branch the files that an earlier run has carried into it, in the place of those that this run has just carried
+/// there from the same ciphertext: two encryptions never have the same bytes.
+pub async fn adopt_carried_files(
+    session: &JournalSession<'_, impl Backend>,
+    tip: &str,
+    destinations: &[Destination],
+    carried: &mut SealWorkspace,
+) -> BackendResult<()> {
+    for (file, sealed) in destinations.iter().filter_map(|one| as_file(one).zip(as_sealable(one))) {
+        let path = file.credential_file();
+        if let Some(found) = session.backend.read_file(tip, path).await?
+            && sealed.is_carried_alike(&found, carried)
+        {
+            carried.files.insert(path.to_owned(), found);
+        }
+    }
+    Ok(())
+}
+
+/// The error for a branch that changes a file as keytide does not.
+fn foreign_change(branch: &str, path: &str) -> BackendError {
+    foreign_branch(branch, &format!("changes `{path}` in another way than keytide does"))
+}
+
 /// The error for a branch that is not, or not only, of keytide.
-fn foreign_change(branch: &str, what: &str) -> BackendError {
-    let text = format!(
-        "the branch `{branch}` changes {what} in another way than keytide does, so it is not proposed; delete the \
-         branch, and run again"
-    );
+pub fn foreign_branch(branch: &str, what: &str) -> BackendError {
+    let text =
+        format!("the branch `{branch}` {what}, so it is not proposed; delete the branch, and run again");
     BackendError::new(ErrorKind::NotApplied, text)
 }

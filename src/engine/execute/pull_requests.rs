@@ -64,23 +64,25 @@ pub async fn fill_branch(
 ) -> BackendResult<()> {
     let (world, task) = (session.backend, session.user_rotation);
     let branch = ids::branch_name(&task.user, rotation.number);
-    let (tip, is_filled) = match found {
-        BranchFound::Missing => (None, false),
-        BranchFound::Rehearsed(tip) => (Some(tip), false),
-        BranchFound::Unchecked(tip) => (Some(tip), is_branch_filled(session, rotation, proposal, tip).await?),
+    let (tip, filled) = match found {
+        BranchFound::Missing => (None, None),
+        BranchFound::Rehearsed(tip) => (Some(tip), None),
+        BranchFound::Unchecked(tip) => {
+            (Some(tip), find_filled_files(session, rotation, proposal, tip).await?)
+        }
     };
     let onto = match tip {
         Some(tip) => tip.clone(),
         // The branch was removed since: it is created again, on the head that is current now
         None => world.read_default_head().await?,
     };
-    let files = if is_filled {
-        list_changes(proposal.kept)
-    } else {
-        match fit_staged_files(session, rotation, proposal, &onto).await? {
+    let is_filled = filled.is_some();
+    let files = match filled {
+        Some(files) => files,
+        None => match fit_staged_files(session, rotation, proposal, &onto, None).await? {
             Ok(files) => files,
             Err(why) => return discard_new_key(session, proposal.key, why).await,
-        }
+        },
     };
     let words = PullRequestData {
         new: Some(proposal.key),
@@ -113,30 +115,30 @@ pub async fn announce_leak(
     session.backend.comment_on_pull_request(pull.number, &comment).await;
 }
 
-/// Whether an earlier run has committed the stored files.
+/// The files that a branch brings where an earlier run has committed the stored ones to it; `None` where none has.
 ///
 /// # Errors
 /// The branch changes anything else.
-async fn is_branch_filled(
+async fn find_filled_files(
     session: &JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
     proposal: &Proposal<'_>,
     tip: &str,
-) -> BackendResult<bool> {
+) -> BackendResult<Option<FileChanges>> {
     let world = session.backend;
     let head = world.read_default_head().await?;
     let comparison = world.compare_commits(tip, &head).await?;
-    let fitted = fit_staged_files(session, rotation, proposal, &comparison.merge_base).await?;
+    let fitted = fit_staged_files(session, rotation, proposal, &comparison.merge_base, Some(tip)).await?;
     // Where the staged files do not fit, no change of the branch is keytide's, and any is refused
     let (files, is_fitting) = fitted.map_or((FileChanges::new(), false), |files| (files, true));
     let branch = ids::branch_name(&session.user_rotation.user, rotation.number);
     branch_content::ensure_only_changes(session, &branch, tip, &comparison, &files).await?;
     for (path, bytes) in &files {
         if world.read_file(tip, path).await? != *bytes {
-            return Ok(false);
+            return Ok(None);
         }
     }
-    Ok(is_fitting)
+    Ok(is_fitting.then_some(files))
 }
 
 fn list_changes(kept: &StagedFiles) -> FileChanges {
@@ -144,18 +146,19 @@ fn list_changes(kept: &StagedFiles) -> FileChanges {
 }
 
 /// The stored files for a commit: as they are, where it has the files that they were made from; else its own files with
-/// the stored ciphertext.
+/// the stored ciphertext, as `carry_staged_files` returns them.
 async fn fit_staged_files(
     session: &JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
     proposal: &Proposal<'_>,
     onto: &str,
+    earlier: Option<&str>,
 ) -> BackendResult<Result<FileChanges, String>> {
     let (world, kept) = (session.backend, proposal.kept);
     for path in kept.files.keys() {
         // The staged bytes would silently undo what others have changed in the file since
         if world.read_file(onto, path).await? != world.read_file(&kept.base, path).await? {
-            return carry_staged_files(session, rotation, proposal.key, kept, onto).await;
+            return carry_staged_files(session, rotation, proposal.key, kept, onto, earlier).await;
         }
     }
     Ok(Ok(list_changes(kept)))
@@ -178,7 +181,7 @@ pub async fn rebase_proposal(
     session.append_event(JournalEvent::Heartbeat).await?;
     let head = world.read_default_head().await?;
     let Some(key) = rotation.new_key() else { return Ok(()) };
-    let files = match carry_staged_files(session, rotation, key, &kept, &head).await? {
+    let files = match carry_staged_files(session, rotation, key, &kept, &head, None).await? {
         Ok(files) => files,
         Err(why) => return discard_new_key(session, key, why).await,
     };
@@ -194,16 +197,18 @@ pub async fn rebase_proposal(
     }
 }
 
-/// Returns the files of a commit with the stored ciphertext, or why that is not possible.
+/// Returns the files of a commit with the stored ciphertext, or why that is not possible. Those that an earlier run has
+/// carried to the tip `earlier` are returned as they are there.
 async fn carry_staged_files(
     session: &JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
     key: &KeyId,
     kept: &StagedFiles,
-    head: &str,
+    onto: &str,
+    earlier: Option<&str>,
 ) -> BackendResult<Result<FileChanges, String>> {
     let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
-    let mut today = load_workspace(session.backend, head, &destinations, rotation.old.as_deref()).await?;
+    let mut today = load_workspace(session.backend, onto, &destinations, rotation.old.as_deref()).await?;
     let mut staged =
         load_workspace(session.backend, &kept.base, &destinations, rotation.old.as_deref()).await?;
     // The files of the base first: a destination may need one that the rotation did not change
@@ -213,6 +218,9 @@ async fn carry_staged_files(
         if let Err(why) = destination.carry_sealed(key, &staged, &mut today) {
             return Ok(Err(why.to_string()));
         }
+    }
+    if let Some(tip) = earlier {
+        branch_content::adopt_carried_files(session, tip, &destinations, &mut today).await?;
     }
     let changed = today.files.into_iter().filter(|(path, bytes)| before.get(path) != Some(bytes));
     let mut files: FileChanges = changed.map(|(path, bytes)| (path, Some(bytes))).collect();

@@ -10,7 +10,7 @@ use crate::destinations::encryption::SealWorkspace;
 use crate::engine::observe::{load_workspace, rotation_destinations};
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, FileChanges, StagedFiles};
-use crate::rotation::pull_request;
+use crate::rotation::pull_request::{self, PullRequestText};
 use crate::rotation::{OpenRotation, StagedKey, ids};
 
 /// Opens the pull request with all files or none: half of a credential would not work.
@@ -21,31 +21,69 @@ pub async fn propose_revert(
     let (world, task) = (session.backend, session.user_rotation);
     let Some(staged) = &rotation.staged else { return Ok(()) };
     let kept = pull_requests::read_staged_files(session, rotation).await?;
+    let taken = TakenBack { rotation, staged, kept: &kept };
     let head = world.read_default_head().await?;
-    let changed = changed_destinations(session, rotation, staged, &kept, &head).await?;
-    let mut files = carry_old_credential(session, rotation, &kept, &head, &changed).await?;
-    // Second: a file that no one has changed goes back as a whole, not by its values
-    files.extend(unchanged_files(session, &kept, &head).await?);
-    let lock = crate::repository::lock_file_path(&task.user);
-    // The lock file alone would revert nothing that an application reads
-    if files.keys().all(|path| *path == lock) {
+    let files = list_restored_files(session, &taken, &head, None).await?;
+    if restores_nothing(&task.user, &files) {
         return Err(BackendError::new(ErrorKind::NotApplied, "the files have been restored already"));
     }
     let branch = ids::revert_branch_name(&task.user, rotation.number);
-    let reverted =
-        files.iter().map(|(path, bytes)| pull_request::RevertedFile { path, is_removed: bytes.is_none() });
-    let text = pull_request::render_revert(&pull_requests::pull_request_data(session, rotation), reverted);
-    match world.create_branch(&branch, &head, &files, &pull_request::commit_message(&text)).await {
-        Ok(_) => {}
+    let text = render_revert_text(session, rotation, &files);
+    let text = match world.create_branch(&branch, &head, &files, &pull_request::commit_message(&text)).await {
+        Ok(_) => text,
         // An earlier run has created it, or someone has pushed one of this name
         Err(conflict) if conflict.kind == ErrorKind::Conflict => {
             let tip = world.read_branch_tip(&branch).await?.ok_or(conflict)?;
             let comparison = world.compare_commits(&tip, &head).await?;
-            branch_content::ensure_only_changes(session, &branch, &tip, &comparison, &files).await?;
+            // The default branch may have moved since: the branch has the files of the commit where it left it
+            let files = list_restored_files(session, &taken, &comparison.merge_base, Some(&tip)).await?;
+            if restores_nothing(&task.user, &files) {
+                return Err(branch_content::foreign_branch(&branch, "restores nothing"));
+            }
+            branch_content::ensure_changes_all(session, &branch, &tip, &comparison, &files).await?;
+            render_revert_text(session, rotation, &files)
         }
         Err(failure) => return Err(failure),
-    }
+    };
     world.open_pull_request(&branch, &text).await.map(|_| ())
+}
+
+/// What is taken back.
+struct TakenBack<'a> {
+    rotation: &'a OpenRotation,
+    staged: &'a StagedKey,
+    kept: &'a StagedFiles,
+}
+
+/// The lock file alone would revert nothing that an application reads.
+fn restores_nothing(user: &str, files: &FileChanges) -> bool {
+    let lock = crate::repository::lock_file_path(user);
+    files.keys().all(|path| *path == lock)
+}
+
+fn render_revert_text(
+    session: &JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
+    files: &FileChanges,
+) -> PullRequestText {
+    let reverted =
+        files.iter().map(|(path, bytes)| pull_request::RevertedFile { path, is_removed: bytes.is_none() });
+    pull_request::render_revert(&pull_requests::pull_request_data(session, rotation), reverted)
+}
+
+/// The files of a commit with the old credential. Those that an earlier run has carried to the tip `earlier` are returned
+/// as they are there.
+async fn list_restored_files(
+    session: &JournalSession<'_, impl Backend>,
+    taken: &TakenBack<'_>,
+    commit: &str,
+    earlier: Option<&str>,
+) -> BackendResult<FileChanges> {
+    let changed = changed_destinations(session, taken, commit).await?;
+    let mut files = carry_old_credential(session, taken, commit, &changed, earlier).await?;
+    // Second: a file that no one has changed goes back as a whole, not by its values
+    files.extend(unchanged_files(session, taken.kept, commit).await?);
+    Ok(files)
 }
 
 /// The error for a file into which the old credential cannot be restored.
@@ -55,16 +93,16 @@ fn restore_by_hand(file: &str, why: &str) -> BackendError {
     BackendError::new(ErrorKind::Rejected, what)
 }
 
-/// The files that are unchanged since the merge, as they were before it.
+/// The files of a commit that are unchanged since the merge, as they were before it.
 async fn unchanged_files(
     session: &JournalSession<'_, impl Backend>,
     kept: &StagedFiles,
-    head: &str,
+    commit: &str,
 ) -> BackendResult<FileChanges> {
     let world = session.backend;
     let mut files = FileChanges::new();
     for (path, bytes) in &kept.files {
-        if world.read_file(head, path).await?.as_ref() == Some(bytes) {
+        if world.read_file(commit, path).await?.as_ref() == Some(bytes) {
             files.insert(path.clone(), world.read_file(&kept.base, path).await?);
         }
     }
@@ -74,15 +112,13 @@ async fn unchanged_files(
 /// The destinations whose file others have changed and that still holds the new credential, and the reference.
 async fn changed_destinations(
     session: &JournalSession<'_, impl Backend>,
-    rotation: &OpenRotation,
-    staged: &StagedKey,
-    kept: &StagedFiles,
-    head: &str,
+    taken: &TakenBack<'_>,
+    commit: &str,
 ) -> BackendResult<Vec<Destination>> {
     let mut changed = Vec::new();
-    for destination in rotation_destinations(session.user_rotation, Some(rotation))? {
+    for destination in rotation_destinations(session.user_rotation, Some(taken.rotation))? {
         if destination.as_reference().is_some()
-            || holds_new_credential(session, &destination, staged, kept, head).await?
+            || holds_new_credential(session, &destination, taken, commit).await?
         {
             changed.push(destination);
         }
@@ -94,42 +130,42 @@ async fn changed_destinations(
 async fn holds_new_credential(
     session: &JournalSession<'_, impl Backend>,
     destination: &Destination,
-    staged: &StagedKey,
-    kept: &StagedFiles,
-    head: &str,
+    taken: &TakenBack<'_>,
+    commit: &str,
 ) -> BackendResult<bool> {
     let Some((in_file, (place, _))) = in_file(destination).zip(destination.identity()) else {
         return Ok(false);
     };
-    let Some(bytes) = session.backend.read_file(head, in_file.credential_file()).await? else {
+    let Some(bytes) = session.backend.read_file(commit, in_file.credential_file()).await? else {
         return Ok(false);
     };
     // Unchanged since the merge: the whole file goes back, by `unchanged_files`
-    if kept.files.get(in_file.credential_file()) == Some(&bytes) {
+    if taken.kept.files.get(in_file.credential_file()) == Some(&bytes) {
         return Ok(false);
     }
     let inspection = in_file.inspect_file(&bytes);
     match (inspection.credential_sha256, inspection.problems.first()) {
-        (Some(held), _) => Ok(staged.files.get(&place).is_some_and(|marker| **marker == *held)),
+        (Some(held), _) => Ok(taken.staged.files.get(&place).is_some_and(|marker| **marker == *held)),
         (None, Some(problem)) => Err(restore_by_hand(in_file.credential_file(), &problem.message)),
         (None, None) => Ok(false),
     }
 }
 
-/// The old ciphertext, and the old access key ID, in today's files.
+/// The old ciphertext, and the old access key ID, in the files of a commit.
 async fn carry_old_credential(
     session: &JournalSession<'_, impl Backend>,
-    rotation: &OpenRotation,
-    kept: &StagedFiles,
-    head: &str,
+    taken: &TakenBack<'_>,
+    commit: &str,
     changed: &[Destination],
+    earlier: Option<&str>,
 ) -> BackendResult<FileChanges> {
+    let TakenBack { rotation, kept, .. } = *taken;
     let new = rotation.new_key().filter(|_| !changed.is_empty());
     let Some(new) = new else { return Ok(FileChanges::new()) };
     // What was there before a first key is of no key
     let old = rotation.old.as_deref().unwrap_or_default();
     // The other way round: the references are searched for the new ID and get the old one
-    let mut today = load_workspace(session.backend, head, changed, Some(new)).await?;
+    let mut today = load_workspace(session.backend, commit, changed, Some(new)).await?;
     let mut before = SealWorkspace::new(today.now);
     for path in changed.iter().filter_map(in_file).flat_map(|kept| kept.required_files()) {
         let bytes = session.backend.read_file(&kept.base, path).await?;
@@ -143,8 +179,11 @@ async fn carry_old_credential(
         if is_reference && sealed.check_sealable(&today).is_err_and(|why| why.file.is_none()) {
             continue;
         }
-        let carried = sealed.carry_sealed(old, &before, &mut today);
+        let carried = sealed.restore_sealed(old, &before, &mut today);
         carried.map_err(|why| restore_by_hand(why.file.as_deref().unwrap_or("a file"), &why.message))?;
+    }
+    if let Some(tip) = earlier {
+        branch_content::adopt_carried_files(session, tip, changed, &mut today).await?;
     }
     let changed = today.files.into_iter().filter(|(path, bytes)| as_read.get(path) != Some(bytes));
     Ok(changed.map(|(path, bytes)| (path, Some(bytes))).collect())

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::refused;
-use crate::support::destinations::AgeFile;
+use crate::support::destinations::{AgeFile, SOPS_FILE, SopsFile, file};
 use crate::support::peers::{OLD, POLICY, USER, World, rotation_field};
 
 const JOURNAL: &str = "refs/keytide/123456789012/ci-deployer";
@@ -231,6 +231,36 @@ fn a_workflow_that_changes_does_not_keep_the_branch_from_being_filled() {
         assert_ne!(world.in_file().0, OLD, "{is_deleted}");
         assert_eq!(world.keys().len(), 2);
     }
+}
+
+/// The same with a file of SOPS that someone else changes meanwhile, so that each run writes its MAC anew: a run that fills
+/// the branch and cannot open the pull request leaves a branch that the next one knows.
+#[test]
+fn a_branch_that_was_filled_with_a_carried_file_is_proposed() {
+    let home = SopsFile::new();
+    let mut world = World::with(80, vec![Box::new(home.clone())]);
+    faults(&world, &json!([{"match": "PATCH .*/git/refs/heads/.*", "skip": 1, "status": 503}]));
+    world.keytide(&["rotate"]).run().exits(3);
+    assert_eq!(world.keys().len(), 2);
+    world.github.control("POST", "branch", &json!({ "name": "keytide/ci-deployer/1" }));
+    let bytes = file(&world.github.state(), SOPS_FILE).unwrap();
+    let edited = home.upstream.set("secrets.enc.yaml", &bytes, "database.password", "battery-staple");
+    world.github.push(&[(SOPS_FILE, &edited.unwrap())]);
+    world.pass(24);
+    let refusal = json!([{"match": "POST /repos/[^/]*/[^/]*/pulls", "status": 500, "times": 1}]);
+    faults(&world, &refusal);
+    let run = world.keytide(&["rotate"]).run().exits(3);
+    let branch = "refs/heads/keytide/ci-deployer/1";
+    let tip = world.github.state()["refs"][branch].clone();
+    assert!(tip.is_string() && world.github.open_pulls().is_empty(), "{}", run.stdout);
+    world.pass(24);
+    world.until("proposed");
+    assert_eq!(world.github.state()["refs"][branch], tip, "it is proposed as it was filled");
+    world.merge();
+    world.until("grace");
+    assert_ne!(world.in_file().0, OLD);
+    assert!(home.decrypted(&world.github.state()).contains("battery-staple"));
+    assert_eq!(world.keys().len(), 2);
 }
 
 /// A branch that is given up takes in nothing of the default branch, whose workflow files it may not have.

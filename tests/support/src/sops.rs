@@ -66,6 +66,14 @@ impl Upstream {
         self.run(&[(name, bytes)], &["set"], &[&index, &format!("\"{value}\"")])
     }
 
+    /// Wraps the data key for these recipients anew, as `sops updatekeys` does; returns the whole new file, whose values are as
+    /// they were.
+    pub fn update_keys(&self, name: &str, bytes: &[u8], recipients: &[&str]) -> Result<Vec<u8>, String> {
+        let config = format!("creation_rules: [{{age: '{}'}}]\n", recipients.join(","));
+        let files = [(name, bytes), ("rules.yaml", config.as_bytes())];
+        self.run(&files, &["--config", "rules.yaml", "updatekeys", "--yes"], &[])
+    }
+
     /// Runs on the first of these files.
     fn run(&self, files: &[(&str, &[u8])], before: &[&str], after: &[&str]) -> Result<Vec<u8>, String> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -83,7 +91,8 @@ impl Upstream {
             command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
         }
         let Output { status, stdout, stderr } = command.output().unwrap();
-        let stdout = if before == ["set"] { std::fs::read(folder.join(name)).unwrap() } else { stdout };
+        let is_edited = before.iter().any(|word| ["set", "updatekeys"].contains(word));
+        let stdout = if is_edited { std::fs::read(folder.join(name)).unwrap() } else { stdout };
         std::fs::remove_dir_all(&folder).unwrap();
         if status.success() { Ok(stdout) } else { Err(String::from_utf8_lossy(&stderr).into_owned()) }
     }
