@@ -11,6 +11,17 @@ pub enum JobEnvironment {
     Computed,
 }
 
+impl JobEnvironment {
+    /// The environment that a text names, which may be an expression.
+    pub fn of_name(name: &str) -> Self {
+        match name {
+            "" => Self::None,
+            expression if expression.contains("${{") => Self::Computed,
+            name => Self::Named(name.to_owned()),
+        }
+    }
+}
+
 /// The secrets of one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobSecrets {
@@ -54,11 +65,8 @@ pub fn read_job_secrets(text: &str) -> Vec<JobSecrets> {
 pub fn read_environment(job: &YamlNode) -> JobEnvironment {
     let Some(environment) = job.get("environment") else { return JobEnvironment::None };
     let name = if environment.fields().is_empty() { Some(environment) } else { environment.get("name") };
-    match name.filter(|name| !is_null(name)).and_then(YamlNode::scalar_text) {
-        Some(name) if name.contains("${{") => JobEnvironment::Computed,
-        Some(name) if !name.is_empty() => JobEnvironment::Named(name.to_owned()),
-        _ => JobEnvironment::None,
-    }
+    let name = name.filter(|name| !is_null(name)).and_then(YamlNode::scalar_text);
+    name.map_or(JobEnvironment::None, JobEnvironment::of_name)
 }
 
 /// Whether a scalar is YAML's null, which is no name.

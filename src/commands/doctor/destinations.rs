@@ -6,7 +6,7 @@ use crate::destinations::kind::describe_destination;
 use crate::engine::observe::{load_workspace, preflight_destinations};
 use crate::live::LiveBackend;
 use crate::policy::{Destination, Policy};
-use crate::ports::{BackendResult, IamRead as _, RepositoryContents as _};
+use crate::ports::{BackendError, BackendResult, IamRead as _, RepositoryContents as _};
 
 pub async fn check_destinations(backend: &LiveBackend, policy: &Policy) -> Vec<Check> {
     let head = match backend.read_default_head().await {
@@ -18,9 +18,12 @@ pub async fn check_destinations(backend: &LiveBackend, policy: &Policy) -> Vec<C
     let mut checks = Vec::new();
     // A retirement gives no key to a destination
     for (user, entry, _) in rotated_users(policy).filter(|(_, entry, _)| entry.rotation.is_some()) {
-        let Ok(keys) = backend.list_access_keys(user).await else {
-            checks.push(Check::skip(DESTINATIONS, format!("the keys of `{user}` could not be read"), ""));
-            continue;
+        let keys = match backend.list_access_keys(user).await {
+            Ok(keys) => keys,
+            Err(error) => {
+                checks.push(explain_unread_keys(user, &error));
+                continue;
+            }
         };
         let keys: Vec<&str> = keys.iter().map(|key| &*key.id).collect();
         for destination in &entry.destinations {
@@ -34,6 +37,14 @@ pub async fn check_destinations(backend: &LiveBackend, policy: &Policy) -> Vec<C
         checks.push(Check::skip(DESTINATIONS, "no user with `rotation:` has destinations", ""));
     }
     checks
+}
+
+/// Without the keys it is not known which one a destination must hold.
+fn explain_unread_keys(user: &str, error: &BackendError) -> Check {
+    let fix = "correct the user's name in the policy file, or add what `keytide iam-policy --for rotate` prints to the role";
+    let mut check = Check::from_read_error(DESTINATIONS, error, fix);
+    check.seen = format!("the keys of `{user}` could not be read: {}", error.message);
+    check
 }
 
 /// What a rotation checks, for the user's only key or for none. With several the destination may hold any of them.
@@ -95,7 +106,7 @@ fn decide_destination(name: &str, place: &str, taken: BackendResult<Result<usize
 mod tests {
     use super::*;
     use crate::commands::doctor::check::CheckStatus::{Fail, Ok as Good, Skip};
-    use crate::ports::{BackendError, ErrorKind};
+    use crate::ports::ErrorKind;
 
     #[test]
     fn a_refusal_differs_from_no_answer() {
@@ -105,5 +116,21 @@ mod tests {
         assert_eq!(decide(Err(BackendError::new(ErrorKind::Rejected, "no"))).status, Fail);
         let lost = decide(Err(BackendError::new(ErrorKind::NotApplied, "no answer")));
         assert!(lost.status == Skip && lost.is_incomplete && lost.seen == "x: no answer");
+    }
+
+    /// Throttled, denied or gone: the destinations of the user were not looked at, which is no pass.
+    #[test]
+    fn keys_that_cannot_be_read_are_no_pass() {
+        for (kind, status, is_incomplete) in [
+            (ErrorKind::NotApplied, Skip, true),
+            (ErrorKind::Indeterminate, Skip, true),
+            (ErrorKind::Rejected, Fail, false),
+            (ErrorKind::NotFound, Fail, false),
+        ] {
+            let check = explain_unread_keys("ci", &BackendError::new(kind, "iam:ListAccessKeys: why"));
+            assert_eq!((check.status, check.is_incomplete), (status, is_incomplete), "{check:?}");
+            assert_eq!(check.seen, "the keys of `ci` could not be read: iam:ListAccessKeys: why");
+            assert_eq!(check.fix.is_empty(), status == Skip, "{check:?}");
+        }
     }
 }

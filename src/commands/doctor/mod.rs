@@ -17,6 +17,9 @@ mod redeploy;
 mod render;
 mod terraform;
 mod trial;
+mod trust;
+mod trust_condition;
 mod users;
+mod wildcard;
 
 pub use command::run;

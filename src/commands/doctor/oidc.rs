@@ -8,6 +8,8 @@ use serde_json::Value;
 use super::account::Account;
 use super::check::Check;
 use super::github_checks::is_refusal;
+use super::trust::TrustPolicy;
+use super::trust_condition::{Owner, REPOSITORY_ID, RepositoryTokens, SUBJECT, Share, Subject};
 use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::github::settings::SubjectForm;
@@ -17,17 +19,6 @@ use crate::ports::BackendResult;
 
 const NAME: &str = "oidc-subject";
 const TRUST_HELP: &str = "`keytide iam-policy --for rotate --trust --repository OWNER/NAME` prints the trust policy that the role needs";
-
-/// What is known of the subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Subject {
-    /// The subject of this job's token.
-    Exact(String),
-    /// What the subject of every token of the repository begins with.
-    Prefix(String),
-    /// The repository has a form of its own.
-    Custom(Vec<String>),
-}
 
 pub async fn check_subject(
     context: &Context<'_>,
@@ -56,7 +47,7 @@ pub async fn check_subject(
             backend.read_subject_form().await.map(|form| subject_of_form(&form, backend.repository_name()))
         }
     };
-    decide_subject(subject, &trust)
+    decide_subject(subject, backend.repository_name(), backend.repository_id(), &trust)
 }
 
 /// The subject of this job's token, in a workflow that may request one. The token itself is dropped.
@@ -81,117 +72,96 @@ fn subject_of_form(form: &SubjectForm, repository: &str) -> Subject {
     Subject::Prefix(prefix)
 }
 
-/// What a trust policy requires of the tokens of an OIDC provider.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct TrustedTokens {
-    /// Whether any statement trusts a provider.
-    trusts_provider: bool,
-    subjects: Vec<String>,
-    /// Whether each such statement names the subject or the repository's ID.
-    is_restricted: bool,
-}
-
-fn read_trusted_tokens(document: &str) -> TrustedTokens {
-    let document: Value = serde_json::from_str(document).unwrap_or_default();
-    let mut trusted = TrustedTokens { is_restricted: true, ..TrustedTokens::default() };
-    for statement in items_of(&document["Statement"]) {
-        let actions = items_of(&statement["Action"]);
-        if statement["Effect"] != "Allow" || !actions.contains(&&Value::from("sts:AssumeRoleWithWebIdentity"))
-        {
-            continue;
-        }
-        trusted.trusts_provider = true;
-        // Each statement for itself: one without such a condition lets in every repository
-        let mut is_restricted = false;
-        for conditions in statement["Condition"].as_object().into_iter().flat_map(|all| all.values()) {
-            for (key, values) in conditions.as_object().into_iter().flatten() {
-                if key.ends_with(":sub") {
-                    let values = items_of(values).into_iter().filter_map(Value::as_str);
-                    trusted.subjects.extend(values.map(str::to_owned));
-                }
-                is_restricted |= key.ends_with(":sub") || key.ends_with(":repository_id");
-            }
-        }
-        trusted.is_restricted &= is_restricted;
-    }
-    trusted
-}
-
-/// The items of a list, or the only one.
-fn items_of(value: &Value) -> Vec<&Value> {
-    match value {
-        Value::Array(items) => items.iter().collect(),
-        Value::Null => Vec::new(),
-        one => vec![one],
-    }
-}
-
-fn decide_subject(subject: BackendResult<Subject>, trust: &str) -> Check {
-    let trusted = read_trusted_tokens(trust);
-    if !trusted.trusts_provider {
+fn decide_subject(subject: BackendResult<Subject>, name: &str, id: u64, trust: &str) -> Check {
+    let Some(trust) = TrustPolicy::parse(trust) else {
+        return Check::unknown(NAME, "the trust policy of the role is not JSON");
+    };
+    if !trust.trusts_provider() {
         return Check::skip(NAME, "the role trusts no OIDC provider", "");
     }
-    if !trusted.is_restricted {
-        return Check::fail(NAME, "the role trusts the workflows of every repository on GitHub", TRUST_HELP);
+    let owner = trust.owner();
+    if owner == Owner::Open {
+        return Check::fail(NAME, describe_open_trust(&trust), TRUST_HELP);
     }
-    let subject = match subject {
-        Ok(subject) => subject,
-        Err(error) if is_refusal(&error) => {
-            return Check::skip(
-                NAME,
-                format!("the form of the subject is not visible: {}", error.message),
-                "",
-            );
+    let known = subject.as_ref().ok().filter(|subject| !matches!(subject, Subject::Custom(_)));
+    let tokens = RepositoryTokens { name, id, subject: known };
+    let share = trust.share(&tokens);
+    if share == Share::Nothing {
+        return explain_mismatch(&tokens, &trust);
+    }
+    if share == Share::Unknown && known.is_none() && trust.looks_at(SUBJECT) {
+        return explain_unknown_subject(subject);
+    }
+    if share == Share::Unknown || owner == Owner::Unknown {
+        let seen = format!(
+            "{}; not known what the role's conditions mean for it: {}",
+            describe_tokens(&tokens, &trust),
+            trust.list_unclear().join(", ")
+        );
+        return Check::warn(NAME, seen, "compare it with the trust policy of the role");
+    }
+    if known.is_none() || !trust.looks_at(SUBJECT) {
+        let values = trust.describe_values().join(", ");
+        return Check::ok(NAME, format!("the role trusts the repository's tokens by {values}"));
+    }
+    Check::ok(NAME, format!("{}, which the role trusts", describe_tokens(&tokens, &trust)))
+}
+
+fn describe_open_trust(trust: &TrustPolicy) -> String {
+    let open = trust.open_values();
+    if open.is_empty() {
+        return "the role trusts the workflows of every repository on GitHub".to_owned();
+    }
+    format!("the role trusts workflows of owners that it does not name: `{}`", open.join("`, `"))
+}
+
+fn describe_tokens(tokens: &RepositoryTokens<'_>, trust: &TrustPolicy) -> String {
+    let described = match tokens.subject {
+        Some(Subject::Exact(subject)) => format!("this job's token has the subject `{subject}`"),
+        Some(Subject::Prefix(prefix)) => {
+            format!("the repository's tokens have subjects that begin with `{prefix}`")
         }
-        Err(error) => return Check::unknown(NAME, error.message),
+        _ => format!("the repository is `{}`", tokens.name),
     };
-    if trusted.subjects.is_empty() {
-        return Check::ok(NAME, "the role trusts tokens by the repository's ID");
+    if trust.looks_at(REPOSITORY_ID) {
+        return format!("{described} and `{REPOSITORY_ID}` `{}`", tokens.id);
     }
-    let (described, is_trusted) = match &subject {
-        Subject::Exact(subject) => (
-            format!("this job's token has the subject `{subject}`"),
-            has_pattern(&trusted, |pattern| is_match(pattern, subject)),
-        ),
-        Subject::Prefix(prefix) => (
-            format!("the repository's tokens have subjects that begin with `{prefix}`"),
-            has_pattern(&trusted, |pattern| is_of_prefix(pattern, prefix)),
-        ),
+    described
+}
+
+fn explain_mismatch(tokens: &RepositoryTokens<'_>, trust: &TrustPolicy) -> Check {
+    let described = describe_tokens(tokens, trust);
+    let values = trust.describe_values();
+    let trusted = if values.is_empty() {
+        "the role does not trust it".to_owned()
+    } else {
+        format!("the role trusts only {}", values.join(", "))
+    };
+    let literal = if trust.takes_wildcards_literally() {
+        ", where `*` and `?` mean themselves: in `StringLike` they are wildcards"
+    } else {
+        ""
+    };
+    Check::fail(NAME, format!("{described}; {trusted}{literal}"), TRUST_HELP)
+}
+
+/// Nothing else decides whether the role trusts the repository.
+fn explain_unknown_subject(subject: BackendResult<Subject>) -> Check {
+    match subject {
         // The values of the claims are not known here, so no pattern can be compared with them
-        Subject::Custom(claims) => {
+        Ok(Subject::Custom(claims)) => {
             let seen = format!(
                 "the repository has its own form of the subject ({}): cannot tell whether the role trusts it",
                 claims.join(", ")
             );
-            return Check::warn(NAME, seen, "compare it with the trust policy of the role");
+            Check::warn(NAME, seen, "compare it with the trust policy of the role")
         }
-    };
-    if is_trusted {
-        return Check::ok(NAME, format!("{described}, which the role trusts"));
-    }
-    let seen = format!("{described}; the role trusts only `{}`", trusted.subjects.join("`, `"));
-    Check::fail(NAME, seen, TRUST_HELP)
-}
-
-fn has_pattern(trusted: &TrustedTokens, accepts: impl Fn(&str) -> bool) -> bool {
-    trusted.subjects.iter().any(|pattern| accepts(pattern))
-}
-
-/// Whether a pattern is for subjects that begin with a prefix, which may lack the colon at its end.
-fn is_of_prefix(pattern: &str, prefix: &str) -> bool {
-    pattern.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(':') || prefix.ends_with([':', '@']))
-}
-
-/// Matches as IAM does: `*` is any text, `?` any character.
-fn is_match(pattern: &str, text: &str) -> bool {
-    let Some(first) = pattern.chars().next() else { return text.is_empty() };
-    let rest = &pattern[first.len_utf8()..];
-    if first == '*' {
-        return text.char_indices().any(|(at, _)| is_match(rest, &text[at..])) || is_match(rest, "");
-    }
-    match text.chars().next() {
-        Some(c) if first == '?' || first == c => is_match(rest, &text[c.len_utf8()..]),
-        _ => false,
+        Err(error) if is_refusal(&error) => {
+            let seen = format!("the form of the subject is not visible: {}", error.message);
+            Check::skip(NAME, seen, "")
+        }
+        Err(error) => Check::unknown(NAME, error.message),
+        Ok(_) => Check::unknown(NAME, "the form of the subject is not known"),
     }
 }
 
@@ -201,44 +171,108 @@ mod tests {
     use crate::commands::doctor::check::CheckStatus::{self, Fail, Ok as Good, Skip, Warn};
     use crate::ports::{BackendError, ErrorKind};
 
+    /// A trust policy with one statement on GitHub's tokens.
     fn trust(condition: &str) -> String {
+        let arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com";
+        let condition = condition.replace("x:", "token.actions.githubusercontent.com:");
         format!(
-            r#"{{"Statement": [{{"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity", "Condition": {condition}}}]}}"#
+            r#"{{"Statement": [{{"Effect": "Allow", "Principal": {{"Federated": "{arn}"}},
+                "Action": "sts:AssumeRoleWithWebIdentity", "Condition": {condition}}}]}}"#
         )
     }
 
-    #[test]
-    fn wildcards_match_as_in_iam() {
-        assert!(is_match("repo:a/b:*", "repo:a/b:ref:refs/heads/main"));
-        assert!(is_match("a*", "a") && is_match("?b", "éb"));
-        assert!(!is_match("repo:a/b:ref", "repo:a/b:ref:x") && !is_match("", "x"));
+    fn on_subject(operator: &str, value: &str) -> String {
+        trust(&format!(r#"{{"{operator}": {{"x:sub": "{value}"}}}}"#))
+    }
+
+    fn exact(subject: &str) -> BackendResult<Subject> {
+        Ok(Subject::Exact(subject.to_owned()))
+    }
+
+    fn prefix(subject: &str) -> BackendResult<Subject> {
+        Ok(Subject::Prefix(subject.to_owned()))
+    }
+
+    fn custom() -> BackendResult<Subject> {
+        Ok(Subject::Custom(vec!["repo".to_owned()]))
+    }
+
+    fn refused() -> BackendResult<Subject> {
+        Err(BackendError::new(ErrorKind::Rejected, "no"))
+    }
+
+    fn decide(subject: BackendResult<Subject>, trust: &str) -> Check {
+        decide_subject(subject, "a/b", 7, trust)
     }
 
     #[test]
     fn the_role_must_trust_the_subject() {
-        let equals = |text: &str| trust(&format!(r#"{{"StringEquals": {{"x:sub": {text}}}}}"#));
-        let exact = |text: &str| Ok(Subject::Exact(text.to_owned()));
-        let prefix = |text: &str| Ok(Subject::Prefix(text.to_owned()));
-        let cases: [(BackendResult<Subject>, String, CheckStatus); 10] = [
-            (exact("repo:a/b:ref:x"), equals(r#"["repo:a/b:ref:x"]"#), Good),
-            (exact("repo:a@1/b@2:ref:x"), equals(r#""repo:a/b:ref:x""#), Fail),
-            (prefix("repo:a/b:"), equals(r#""repo:a/b:ref:x""#), Good),
-            (prefix("repo:a/b"), equals(r#""repo:a/b2:ref:x""#), Fail),
-            (prefix("repo:a@1/b@2:"), equals(r#""repo:a/b:ref:x""#), Fail),
-            (Ok(Subject::Custom(vec!["repo".into()])), equals(r#""x""#), Warn),
-            (exact("x"), trust("{}"), Fail),
-            (exact("x"), trust(r#"{"StringEquals": {"x:repository_id": "7"}}"#), Good),
-            (
-                exact("x"),
-                r#"{"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole"}}"#.to_owned(),
-                Skip,
-            ),
-            (Err(BackendError::new(ErrorKind::Rejected, "no")), equals(r#""x""#), Skip),
+        let equals = |text: &str| on_subject("StringEquals", text);
+        let other = r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}}"#;
+        let cases: [(BackendResult<Subject>, String, CheckStatus); 8] = [
+            (exact("repo:a/b:ref:x"), equals("repo:a/b:ref:x"), Good),
+            (exact("repo:a@1/b@2:ref:x"), equals("repo:a/b:ref:x"), Fail),
+            (prefix("repo:a/b:"), equals("repo:a/b:ref:x"), Good),
+            (prefix("repo:a/b"), equals("repo:a/b2:ref:x"), Fail),
+            (prefix("repo:a@1/b@2:"), equals("repo:a/b:ref:x"), Fail),
+            (custom(), equals("x"), Warn),
+            (exact("x"), other.to_owned(), Skip),
+            (refused(), equals("x"), Skip),
         ];
         for (subject, trust, status) in cases {
-            let check = decide_subject(subject, &trust);
+            let check = decide(subject, &trust);
             assert_eq!(check.status, status, "{trust}: {check:?}");
         }
+        assert!(decide(exact("x"), "{").is_incomplete);
+    }
+
+    /// Of each of these `ok` was said, or of a good one `fail`.
+    #[test]
+    fn the_operator_decides_what_a_role_trusts() {
+        let main = "repo:a/b:ref:refs/heads/main";
+        for (operator, value, in_job, outside, words) in [
+            ("StringEquals", "repo:a/b:*", Fail, Fail, "in `StringLike` they are wildcards"),
+            ("StringLike", "repo:a/b:*", Good, Good, "which the role trusts"),
+            ("StringLike", "repo:a/*", Good, Good, "which the role trusts"),
+            ("StringLike", "repo:a/b*", Good, Good, "which the role trusts"),
+            ("ForAnyValue:StringLike", "repo:a/b:*", Good, Good, "which the role trusts"),
+            ("StringNotLike", "repo:a/b:*", Fail, Fail, "every repository on GitHub"),
+            ("StringLike", "*", Fail, Fail, "owners that it does not name: `*`"),
+            ("StringLike", "repo:*", Fail, Fail, "owners that it does not name: `repo:*`"),
+            ("StringLike", "repo:*/*", Fail, Fail, "owners that it does not name: `repo:*/*`"),
+            ("StringLike", "repo:a*", Fail, Fail, "owners that it does not name: `repo:a*`"),
+            (
+                "ArnLike",
+                "repo:a/b:*",
+                Warn,
+                Warn,
+                "not known what the role's conditions mean for it: `ArnLike` of",
+            ),
+        ] {
+            for (subject, status) in [(exact(main), in_job), (prefix("repo:a/b"), outside)] {
+                let check = decide(subject, &on_subject(operator, value));
+                assert_eq!(check.status, status, "{operator} {value}: {check:?}");
+                assert!(check.seen.contains(words), "{operator} {value}: {check:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_role_may_trust_the_repository_by_its_id() {
+        let by_id = |id: &str| trust(&format!(r#"{{"StringEquals": {{"x:repository_id": "{id}"}}}}"#));
+        for subject in [exact("x"), custom(), refused()] {
+            let check = decide(subject, &by_id("7"));
+            assert_eq!(check.seen, "the role trusts the repository's tokens by `repository_id` `7`");
+            assert_eq!(check.status, Good);
+        }
+        for subject in [prefix("repo:a/b"), refused()] {
+            let check = decide(subject, &by_id("8"));
+            assert!(check.status == Fail && check.seen.contains("and `repository_id` `7`"), "{check:?}");
+            assert!(check.seen.ends_with("; the role trusts only `repository_id` `8`"), "{check:?}");
+        }
+        assert_eq!(decide(exact("x"), &trust("{}")).status, Fail);
+        let of_enterprise = decide(exact("x"), &trust(r#"{"StringEquals": {"x:enterprise_id": "5"}}"#));
+        assert_eq!(of_enterprise.status, Warn, "{of_enterprise:?}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub struct Case {
     words: &'static [&'static str],
 }
 
-pub static CASES: [Case; 17] = [
+pub static CASES: [Case; 18] = [
     Case {
         name: "a placeholder",
         break_it: |world| push_policy(world, |text| format!("{text}# CHANGE-ME\n")),
@@ -143,6 +143,18 @@ pub static CASES: [Case; 17] = [
         status: "ok",
         exit: 0,
         words: &["iam:UpdateAccessKey are allowed", "iam:CreateAccessKey and the tags cannot be tried"],
+    },
+    Case {
+        name: "keys that may not be listed",
+        break_it: |world| denied(world, "ListAccessKeys"),
+        check: "destinations",
+        status: "fail",
+        exit: 1,
+        words: &[
+            "the keys of `ci-deployer` could not be read",
+            "AccessDenied",
+            "`keytide iam-policy --for rotate`",
+        ],
     },
     Case {
         name: "a destination in clear text",

@@ -5,6 +5,8 @@
 mod faults;
 /// Every check in every state.
 mod states;
+/// The subjects that a role trusts, by the operators of its trust policy.
+mod subjects;
 /// What `--write` tries and leaves behind.
 mod trials;
 

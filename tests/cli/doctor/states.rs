@@ -24,11 +24,12 @@ fn doctor(world: &World) -> Keytide {
 /// A world, and the steps in it.
 type Scenario = (fn() -> World, &'static [Step]);
 
-static SCENARIOS: [Scenario; 8] = [
+static SCENARIOS: [Scenario; 9] = [
     (sound, &SOUND),
     (sound, &WARNINGS),
     (|| World::new(80), &NOTHING_TO_DO),
     (sound, &NO_ANSWERS),
+    (sound, &UNREAD),
     (sound, &SUBJECTS),
     (sound, &WRITES_REFUSED),
     (sound, &SERVICES_DOWN),
@@ -164,7 +165,39 @@ static NO_ANSWERS: [Step; 1] = [Step {
     ],
 }];
 
-fn create_role(world: &World, condition: &serde_json::Value) {
+/// What was not looked at is no pass, although nothing failed.
+static UNREAD: [Step; 2] = [
+    Step {
+        change: |world| {
+            let fault =
+                json!([{"action": "ListAccessKeys", "status": 500, "code": "ServiceFailure", "times": 99}]);
+            world.aws.control("POST", "faults", &fault.to_string());
+        },
+        run: |world| doctor(world).arg("--timeout").arg("2"),
+        exit: 3,
+        states: &[(
+            "destinations",
+            "skip",
+            "the keys of `ci-deployer` could not be read: iam:ListAccessKeys",
+        )],
+    },
+    Step {
+        // The one that deletes keys comes behind so many others
+        change: |world| {
+            world.aws.control("DELETE", "faults", "");
+            let names: Vec<String> =
+                (0..200).map(|number| format!(".github/workflows/{number:03}.yml")).collect();
+            let other: &[u8] = b"on: push\njobs: {}\n";
+            world.github.push(&names.iter().map(|name| (name.as_str(), other)).collect::<Vec<_>>());
+        },
+        run: doctor,
+        exit: 3,
+        states: &[("delete-environment", "skip", "because they were not read: 1 other workflow")],
+    },
+];
+
+/// Makes the role `keytide`, which trusts subjects by this condition, and names it in the policy file.
+pub fn create_role(world: &World, condition: &serde_json::Value) {
     let trust = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
         "Principal": {"Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"},
@@ -412,4 +445,8 @@ fn a_policy_file_that_cannot_be_compared_is_no_pass() {
     let (status, text) = checks(&run)["policy-file"].clone();
     assert_eq!(status, "skip", "{text}");
     assert!(text.contains("is valid; the default branch's: "), "{text}");
+    // The workflow that deletes keys is one of the files
+    let (status, text) = checks(&run)["delete-environment"].clone();
+    assert_eq!(status, "skip", "{text}");
+    assert!(text.contains("because they were not read: .github/workflows/delete.yml ("), "{text}");
 }
