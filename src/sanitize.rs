@@ -11,7 +11,7 @@ mod workflow_log;
 
 use key_command::is_key_id;
 pub use possible_secrets::{cover_possible_secrets, hide_possible_secrets, is_secret_part};
-pub use quoted_token::hide_token;
+pub use quoted_token::{hide_secret, hide_token, hide_whole_token};
 use terminal::escape_characters;
 pub use terminal::{escape_line, escape_lines, is_harmful};
 pub use workflow_log::{

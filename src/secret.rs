@@ -6,8 +6,12 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::sanitize::hide_secret;
 
 /// The length of a data key of SOPS, in bytes.
 pub const DATA_KEY_LEN: usize = 32;
@@ -50,6 +54,32 @@ impl Credential {
     pub fn has_same_values(&self, other: &Self) -> bool {
         self.expose_values() == other.expose_values()
     }
+
+    /// A text without the secret and the SMTP password, as they are and in Base64: `…` stands in their place.
+    pub fn hide_values(&self, text: &str) -> String {
+        let mut shown = text.to_owned();
+        for value in self.expose_values().into_iter().skip(1) {
+            shown = hide_secret(&shown, value);
+            for encoded in encode_within_text(value) {
+                shown = hide_secret(&shown, &encoded);
+            }
+        }
+        shown
+    }
+}
+
+/// A value in Base64, alone and within a longer text: three bytes become four signs, so the signs depend on how many bytes
+/// are before it.
+fn encode_within_text(value: &str) -> Vec<Zeroizing<String>> {
+    let mut forms = Vec::new();
+    for before in ["", "x", "xx"] {
+        // As long as it gets: a text that grew would leave a copy of itself behind
+        let mut text = Zeroizing::new(String::with_capacity(before.len() + value.len()));
+        text.push_str(before);
+        text.push_str(value);
+        forms.extend([STANDARD, URL_SAFE].map(|engine| Zeroizing::new(engine.encode(text.as_bytes()))));
+    }
+    forms
 }
 
 impl fmt::Debug for Credential {
@@ -127,6 +157,26 @@ mod tests {
         assert!(pair().has_same_values(&pair()) && !pair().has_same_values(&credential));
         let text = format!("{credential:?} {credential:#?}");
         assert!(text.contains("AKIAQRSTUVWXYZ234567") && !text.contains("hush"), "{text}");
+    }
+
+    #[test]
+    fn a_text_is_shown_without_the_values() {
+        let (secret, password) =
+            ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "BMXhUYlu5Z3gSXVQORxlVa7XPaz91a");
+        let credential = Credential::new("AKIAQRSTUVWXYZ234567", secret.to_owned());
+        let credential = credential.with_smtp_password(password.to_owned());
+        for value in [secret, password] {
+            let (alone, url) = (STANDARD.encode(value), URL_SAFE.encode(format!("?{value}?")));
+            let within = STANDARD.encode(format!("{{\"v\":\"{value}\"}}"));
+            let text =
+                format!("AKIAQRSTUVWXYZ234567: {value}, {alone}, {url}, {within} and {}", &value[..20]);
+            let shown = credential.hide_values(&text);
+            assert!(shown.starts_with("AKIAQRSTUVWXYZ234567: …, …"), "{shown}");
+            for form in [value, &*alone, &*url, &*within] {
+                let mut parts = (4..form.len() - 12).map(|at| &form[at..at + 8]);
+                assert_eq!(parts.find(|part| shown.contains(part)), None, "{form}: {shown}");
+            }
+        }
     }
 
     #[test]

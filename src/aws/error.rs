@@ -6,7 +6,7 @@ use std::fmt;
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 
-use super::explain::{explain_sdk_error, is_throttled};
+use super::explain::{explain_quoting_error, explain_sdk_error, is_throttled};
 use crate::iam::ReadFault;
 use crate::ports::{BackendError, ErrorKind};
 
@@ -112,6 +112,15 @@ where
 {
     let kind = classify_sdk_error(error, writes);
     BackendError::new(kind, format!("{operation}: {}", explain_sdk_error(error)))
+}
+
+/// The same of a request that carries a secret: nothing is shown that could quote it.
+pub fn to_quoting_error<E>(operation: &str, error: &SdkError<E, HttpResponse>, writes: bool) -> BackendError
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+{
+    let kind = classify_sdk_error(error, writes);
+    BackendError::new(kind, format!("{operation}: {}", explain_quoting_error(error)))
 }
 
 fn classify_sdk_error<E>(error: &SdkError<E, HttpResponse>, writes: bool) -> ErrorKind

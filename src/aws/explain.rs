@@ -10,6 +10,24 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIden
 
 /// The longest message that is shown, in characters.
 const MAX_CHARACTERS: usize = 500;
+/// What is shown of a message that may quote a secret: the action and the kind of policy that a refusal for lack of
+/// permission is about.
+const SHOWN_OF_QUOTING: [&str; 12] = [
+    "kms:GenerateDataKey",
+    "kms:Encrypt",
+    "kms:Decrypt",
+    "Access to KMS is not allowed",
+    "explicit deny",
+    "identity-based policy",
+    "resource-based policy",
+    "session policy",
+    "permissions boundary",
+    "service control policy",
+    "resource control policy",
+    "VPC endpoint policy",
+];
+/// The longest code, in letters.
+const MAX_CODE_LENGTH: usize = 64;
 /// A word this long may be a token: no name in a message of AWS is, and the tokens of STS and of GitHub's OIDC are longer.
 const MIN_TOKEN_LENGTH: usize = 200;
 /// What the SDK writes before a cause that says enough.
@@ -38,6 +56,35 @@ where
         SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => explain_unsent(error),
         _ => "an unknown error of the AWS SDK".to_owned(),
     }
+}
+
+/// The same of a request that carries a secret, which AWS, or a proxy in its place, may quote: the code, and of the message
+/// only words of a fixed list.
+pub fn explain_quoting_error<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    if let SdkError::ServiceError(inner) = error
+        && let Some(code) = inner.err().code()
+    {
+        return explain_quoting_refusal(code, inner.err().message());
+    }
+    // Of any other error no text of the reply is shown
+    explain_sdk_error(error)
+}
+
+fn explain_quoting_refusal(code: &str, message: Option<&str>) -> String {
+    // Any text can be in its place
+    if code.len() > MAX_CODE_LENGTH || !code.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return "an error with a code that is not AWS's".to_owned();
+    }
+    let said = message.unwrap_or_default();
+    let shown: Vec<&str> = SHOWN_OF_QUOTING.into_iter().filter(|words| said.contains(words)).collect();
+    if shown.is_empty() {
+        return explain_refusal(code, None);
+    }
+    explain_refusal(code, Some(&format!("… {} …", shown.join(" … "))))
 }
 
 /// Whether AWS refused because there were too many requests (the codes that all services share).
@@ -174,6 +221,20 @@ pub fn mentions(error: &(dyn StdError + 'static), words: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_of_a_quoted_request_is_shown() {
+        let request = r#"{"SecretString":"{\"secret\":\"wJalrXUt\"}"}"#;
+        let denied = format!("not authorized to perform: kms:Decrypt with an explicit deny: {request}");
+        for (code, message, shown) in [
+            ("AccessDeniedException", &*denied, "AccessDeniedException: … kms:Decrypt … explicit deny …"),
+            ("InvalidKeyId", request, "InvalidKeyId"),
+            (request, request, "an error with a code that is not AWS's"),
+        ] {
+            assert_eq!(explain_quoting_refusal(code, Some(message)), shown);
+        }
+        assert!(explain_quoting_refusal("ThrottlingException", None).contains("try again in some minutes"));
+    }
 
     #[test]
     fn a_token_in_a_message_is_masked() {

@@ -16,7 +16,7 @@ use super::lost_replies::LostReplies;
 use super::rate_limit::{ChangePace, RateLimit, parse_retry_after};
 use super::reply_body::{describe_causes, read_body};
 use crate::ports::{BackendError, BackendResult, ErrorKind};
-use crate::sanitize::hide_token;
+use crate::sanitize::{hide_token, hide_whole_token};
 use crate::system::loopback::is_loopback;
 use crate::system::server_time::{ServerTime, TimeSource};
 
@@ -134,13 +134,12 @@ impl GithubApi {
         let client = build_octocrab(base, token, http)?;
         let pace = if is_loopback(base) { None } else { Some(RefCell::default()) };
         let (waited, started_at) = (Cell::new(Duration::ZERO), tokio::time::Instant::now());
-        let is_exhausted = Cell::default();
         Ok(Self {
             client,
             token: token.clone(),
             time,
             waited,
-            is_exhausted,
+            is_exhausted: Cell::default(),
             scopes: RefCell::default(),
             pace,
             started_at,
@@ -176,6 +175,8 @@ impl GithubApi {
         repeat: RetryPolicy,
     ) -> Result<Value, GithubError> {
         let mut lost = LostReplies::default();
+        // Of a request whose reply is lost
+        let outcome = if verb.is_change() { ErrorKind::Indeterminate } else { ErrorKind::NotApplied };
         loop {
             self.wait_for_pace(verb).await;
             let sent_at = tokio::time::Instant::now();
@@ -186,12 +187,7 @@ impl GithubApi {
                 RequestOutcome::Lost(what) => {
                     match lost.next_pause(sent_at.elapsed()).filter(|_| repeat == RetryPolicy::Harmless) {
                         Some(pause) => tokio::time::sleep(pause).await,
-                        None => {
-                            let reads = !verb.is_change();
-                            let outcome =
-                                if reads { ErrorKind::NotApplied } else { ErrorKind::Indeterminate };
-                            return Err(GithubError { status: None, outcome, what });
-                        }
+                        None => return Err(GithubError { status: None, outcome, what }),
                     }
                 }
             }
@@ -235,7 +231,7 @@ impl GithubApi {
             self.time.record_date(TimeSource::Github, date);
         }
         if let Some(scopes) = header_text(reply.headers(), "x-oauth-scopes") {
-            self.scopes.replace(Some(scopes.to_owned()));
+            self.scopes.replace(Some(self.hide_token(scopes)));
         }
         let limit = RateLimit {
             retry_after: header_text(reply.headers(), "retry-after").map(parse_retry_after),
@@ -244,7 +240,8 @@ impl GithubApi {
         };
         let status = reply.status().as_u16();
         let body = match read_body(reply.into_body()).await {
-            Ok(body) => body,
+            // A text of it may be shown wherever it is used
+            Ok(body) => hide_whole_token(body, self.token.expose_secret()),
             Err(why) => return RequestOutcome::Lost(why.to_string()),
         };
         match self.classify_reply(status, &limit, &body) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::api::{GithubError, encode_segment, list_at};
+use super::api::{GithubError, PAGE, encode_segment, list_at};
 use super::push_rules::find_refused_file;
 use super::references::ReferenceChange;
 use crate::live::LiveBackend;
@@ -22,7 +22,33 @@ const RULES: [(&str, &str); 4] = [
     ("required_linear_history", "merges into"),
 ];
 
+/// How many pages of rules are read.
+const MAX_PAGES: usize = 20;
+
 impl LiveBackend {
+    /// The rules that apply to a branch, of all pages.
+    pub(super) async fn read_branch_rules(&self, branch: &str) -> BackendResult<Vec<Value>> {
+        let mut rules = Vec::new();
+        for page in 1..=MAX_PAGES {
+            let query = format!("rules/branches/{}?per_page={PAGE}&page={page}", encode_segment(branch));
+            let answer = match self.api.get_json(&self.repository_endpoint(&query)).await {
+                // The token may read them, as the first page shows
+                Err(trouble) if page > 1 => {
+                    return Err(BackendError::new(ErrorKind::NotApplied, trouble.what));
+                }
+                answer => answer?,
+            };
+            let listed = list_at(&answer, "")?;
+            rules.extend_from_slice(listed);
+            if listed.len() < PAGE {
+                return Ok(rules);
+            }
+        }
+        // One that was left out could refuse the branch after the key was made
+        let what = format!("more than {} rules apply to the branch `{branch}`", MAX_PAGES * PAGE);
+        Err(BackendError::new(ErrorKind::NotApplied, what))
+    }
+
     /// Whether the rules of a set do not apply to this token; `None` if GitHub does not show that.
     async fn is_exempt(&self, set: &Value) -> BackendResult<Option<bool>> {
         let path = self.repository_endpoint(&format!("rulesets/{set}"));
@@ -93,11 +119,13 @@ impl RotationBranches for LiveBackend {
         if let Some(blocker) = self.find_path_blocker(files).await? {
             return Ok(Some(blocker));
         }
-        let path =
-            self.repository_endpoint(&format!("rules/branches/{}?per_page=100", encode_segment(branch)));
-        let found = found_or_none(self.api.get_json(&path).await)?;
-        let Some(found) = &found else { return Ok(None) };
-        for rule in list_at(found, "")? {
+        let rules = match self.read_branch_rules(branch).await {
+            Ok(rules) => rules,
+            // The token may not read them, or this version of GitHub does not have them
+            Err(BackendError { kind: ErrorKind::NotFound | ErrorKind::Rejected, .. }) => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        for rule in &rules {
             if let Some(blocker) = self.apply_rule(rule, branch, files).await? {
                 return Ok(Some(blocker));
             }

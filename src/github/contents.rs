@@ -14,7 +14,7 @@ pub(super) const MAX_BYTES: u64 = 10 * 1024 * 1024;
 
 impl LiveBackend {
     /// The entry at a path. No folder on the way to it may be a link or a submodule.
-    async fn find_tree_entry(&self, commit: &str, path: &str) -> BackendResult<Option<TreeEntry>> {
+    pub(super) async fn find_tree_entry(&self, commit: &str, path: &str) -> BackendResult<Option<TreeEntry>> {
         let listing = self.commit_listing(commit).await?;
         if listing.is_truncated {
             return self.walk_tree(commit, path).await;

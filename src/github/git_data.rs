@@ -88,14 +88,13 @@ impl LiveBackend {
     /// Creates a tree: the one of `base` with changes, or these files alone.
     pub(super) async fn make_tree(&self, base: Option<&str>, files: &FileChanges) -> BackendResult<String> {
         let mut entries = Vec::new();
-        let listing = match base {
-            Some(base) => Some(self.commit_listing(base).await?),
-            None => None,
-        };
         for (path, bytes) in files {
             // A file that exists keeps its mode: it may be executable
-            let known = listing.as_ref().and_then(|listing| listing.entries.get(path));
-            let mode = known.map_or(PLAIN, |entry| entry.mode.as_str());
+            let known = match base {
+                Some(base) => self.find_tree_entry(base, path).await?,
+                None => None,
+            };
+            let mode = known.as_ref().map_or(PLAIN, |entry| entry.mode.as_str());
             let mut entry = json!({ "path": path, "mode": mode, "type": "blob" });
             match bytes.as_deref().map(|bytes| (bytes, std::str::from_utf8(bytes))) {
                 None => entry["sha"] = Value::Null,

@@ -35,9 +35,8 @@ pub struct GraphqlError {
 impl GraphqlClient {
     /// # Errors
     /// The URL is invalid.
-    pub fn new(api_url: &str, token: &SecretString) -> Result<Self, ClientError> {
-        let api = GithubApi::new(graphql_base(api_url), token, Arc::new(ServerTime::new(None)))?;
-        Ok(Self { api })
+    pub fn new(api_url: &str, token: &SecretString, time: Arc<ServerTime>) -> Result<Self, ClientError> {
+        Ok(Self { api: GithubApi::new(graphql_base(api_url), token, time)? })
     }
 
     /// Sends one query.
@@ -83,7 +82,7 @@ fn step_text(step: &Value) -> String {
 }
 
 /// What the path of GraphQL follows: GitHub Enterprise Server has REST at `/api/v3`, and GraphQL at `/api/graphql`.
-pub fn graphql_base(api_url: &str) -> &str {
+fn graphql_base(api_url: &str) -> &str {
     let url = api_url.trim_end_matches('/');
     if is_enterprise_server(url) { url.trim_end_matches("/v3") } else { url }
 }

@@ -41,14 +41,12 @@ impl LiveBackend {
     }
 
     async fn read_token_account(&self) -> BackendResult<TokenAccount> {
-        let body = json!({ "query": VIEWER_QUERY });
-        let api = self.access.connect_graphql()?;
-        let answer = api.send_request(HttpMethod::Post(&body), "/graphql", RetryPolicy::Harmless).await?;
-        let viewer = &answer["data"]["viewer"];
+        let reply = self.access.connect_graphql()?.query(VIEWER_QUERY, &json!({})).await?;
+        let viewer = &reply.data["viewer"];
         match (viewer["login"].as_str(), viewer["databaseId"].as_u64()) {
             (Some(login), Some(id)) => Ok(TokenAccount { login: login.to_owned(), id }),
             _ => {
-                let said = answer["errors"][0]["message"].as_str().unwrap_or("no account");
+                let said = reply.errors.first().map_or("no account", |error| error.message.as_str());
                 let message = format!("GitHub does not say whose the token is: {said}");
                 Err(BackendError::new(ErrorKind::NotApplied, message))
             }

@@ -1,10 +1,13 @@
 //! Reads the repositories of an organization with their policy files, a hundred in one request.
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use super::api::{ClientError, GithubError};
 use super::graphql::{GraphqlClient, GraphqlError, GraphqlReply};
+use crate::system::server_time::ServerTime;
 
 /// The largest page that GitHub gives.
 const FULL_PAGE: usize = 100;
@@ -61,7 +64,9 @@ impl PolicyFileReader {
     /// The URL is invalid.
     pub fn new(api_url: &str, token: &SecretString, paths: &[&str]) -> Result<Self, ClientError> {
         let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-        Ok(Self { client: GraphqlClient::new(api_url, token)?, paths })
+        // The queries need no clock of their own
+        let time = Arc::new(ServerTime::new(None));
+        Ok(Self { client: GraphqlClient::new(api_url, token, time)?, paths })
     }
 
     /// Reads the repositories of an organization or a user, from a cursor on.

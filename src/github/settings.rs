@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::api::{encode_segment, list_at};
+use super::api::encode_segment;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 
@@ -94,10 +94,7 @@ impl LiveBackend {
     /// # Errors
     /// The token may not read them, or GitHub did not answer.
     pub async fn list_branch_rules(&self, branch: &str) -> BackendResult<Vec<String>> {
-        let path =
-            self.repository_endpoint(&format!("rules/branches/{}?per_page=100", encode_segment(branch)));
-        let found = self.api.get_json(&path).await?;
-        let rules = list_at(&found, "")?;
+        let rules = self.read_branch_rules(branch).await?;
         Ok(rules.iter().filter_map(|rule| rule["type"].as_str()).map(str::to_owned).collect())
     }
 

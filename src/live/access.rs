@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::github::api::GithubApi;
-use crate::github::graphql::{graphql_base, is_enterprise_server};
+use crate::github::api::{ClientError, GithubApi};
+use crate::github::graphql::{GraphqlClient, is_enterprise_server};
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::system::server_time::ServerTime;
 
@@ -21,7 +21,7 @@ pub struct TokenAccount {
 /// How to reach GitHub with one token.
 pub struct GithubAccess {
     pub(crate) api: Rc<GithubApi>,
-    graphql_base: String,
+    api_url: String,
     /// Whether the server is a GitHub Enterprise Server, which lacks some of GitHub's products.
     pub(crate) is_enterprise_server: bool,
     token: SecretString,
@@ -35,8 +35,8 @@ impl GithubAccess {
     /// The URL is invalid.
     pub fn new(api_url: &str, token: &SecretString, time: Arc<ServerTime>) -> BackendResult<Self> {
         Ok(Self {
-            api: Rc::new(connect(api_url, token, &time)?),
-            graphql_base: graphql_base(api_url).to_owned(),
+            api: Rc::new(GithubApi::new(api_url, token, time.clone()).map_err(refuse_address)?),
+            api_url: api_url.to_owned(),
             is_enterprise_server: is_enterprise_server(api_url),
             token: token.clone(),
             time,
@@ -45,8 +45,8 @@ impl GithubAccess {
     }
 
     /// A client of GitHub's GraphQL API, which few runs need.
-    pub(crate) fn connect_graphql(&self) -> BackendResult<GithubApi> {
-        connect(&self.graphql_base, &self.token, &self.time)
+    pub(crate) fn connect_graphql(&self) -> BackendResult<GraphqlClient> {
+        GraphqlClient::new(&self.api_url, &self.token, self.time.clone()).map_err(refuse_address)
     }
 
     /// Whether GitHub's rate limit ended a request, so that others would end as well.
@@ -55,7 +55,6 @@ impl GithubAccess {
     }
 }
 
-fn connect(url: &str, token: &SecretString, time: &Arc<ServerTime>) -> BackendResult<GithubApi> {
-    GithubApi::new(url, token, time.clone())
-        .map_err(|error| BackendError::new(ErrorKind::Rejected, error.to_string()))
+fn refuse_address(error: ClientError) -> BackendError {
+    BackendError::new(ErrorKind::Rejected, error.to_string())
 }

@@ -150,6 +150,30 @@ fn what_kms_refuses_is_reported_before_a_key_is_made() {
     assert_eq!(busy.keys().len(), 1);
 }
 
+/// A refusal that quotes the request shows no data key.
+#[test]
+fn a_refusal_of_kms_shows_no_data_key() {
+    let (stored, _) = with_file(ALONE, &[]);
+    let refused = |action: &str| json!({"action": action, "status": 400, "code": "AccessDeniedException", "times": 9, "quotes": true});
+    // What upstream's program has sent.
+    stored.aws.control("DELETE", "log", "");
+    stored.aws.control("POST", "faults", &json!(["Decrypt", "Encrypt"].map(refused)).to_string());
+    let run = stored.keytide(&["rotate"]).run().exits(3);
+    let said = "AccessDeniedException; allow `kms:Encrypt` on that key";
+    assert!(run.stdout.contains(said), "{}", run.stdout);
+    let state = stored.github.state().to_string();
+    let log: Value = serde_json::from_str(&stored.aws.control("GET", "log", "")).unwrap();
+    let mut sent = 0;
+    for asked in log.as_array().unwrap().iter().filter(|asked| asked["action"] == "Encrypt") {
+        let body: Value = serde_json::from_str(asked["body"].as_str().unwrap()).unwrap();
+        let key = body["Plaintext"].as_str().unwrap();
+        assert!(key.len() > 40 && !format!("{}{}{state}", run.stdout, run.stderr).contains(&key[..16]));
+        sent += 1;
+    }
+    assert!(sent > 0, "no key was to be wrapped: {log:#}");
+    assert_eq!(stored.keys().len(), 1);
+}
+
 /// A role that the file names for its key is assumed, as `sops` does it.
 #[test]
 fn a_role_that_the_file_names_is_assumed() {

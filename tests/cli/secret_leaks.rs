@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::parameters::{in_parameter, with_parameter};
 use crate::support::leak_search::{Left, secrets, talkative, watched};
 use crate::support::peers::{POLICY, World};
 use crate::support::scenarios::{Life, Progress, Recorded, Request, Story, record};
@@ -76,6 +77,70 @@ pub fn live_without_leaks(mut stored: Stored, held: &dyn Fn(&Stored) -> (String,
         stored.wait(&ran.json()["rotations"][0]);
     }
     panic!("it does not end");
+}
+
+/// AWS, or a proxy in its place, refuses a write in AWS's own form and quotes the request: the rehearsal with what the store
+/// holds, and the write of the new key. Neither the run nor the journal shows it; the code is shown.
+#[test]
+fn a_refusal_that_quotes_the_request_shows_no_secret() {
+    // The rehearsal is one write to a secret, and two to a parameter
+    let stores: [(&str, fn() -> Stored, usize); 2] =
+        [("PutSecretValue", Stored::with_secret, 1), ("PutParameter", with_parameter, 2)];
+    for (action, start, rehearsal) in stores {
+        std::thread::scope(|scope| {
+            for (status, code) in [
+                (400, "AccessDeniedException"),
+                (400, "InvalidKeyId"),
+                (400, "ValidationException"),
+                (500, "InternalServerError"),
+            ] {
+                for (skip, keys) in [(0, 1), (rehearsal, 2)] {
+                    let fault = json!({
+                        "action": action, "skip": skip, "times": 9, "status": status, "code": code, "quotes": true,
+                    });
+                    scope.spawn(move || shows_code_alone(&start(), &fault, keys));
+                }
+            }
+        });
+    }
+}
+
+/// A run meets this fault, and has made so many keys by then.
+fn shows_code_alone(stored: &Stored, fault: &Value, keys: usize) {
+    // What the test itself has written.
+    stored.aws.control("DELETE", "log", "");
+    stored.aws.control("POST", "faults", &json!([fault]).to_string());
+    let mut left = Left::default();
+    let ran = watched(talkative(stored.keytide(&["rotate"]), stored), &mut left);
+    assert_eq!(ran.exit, 3, "{fault}: {}\n{}", ran.stdout, ran.stderr);
+    let shown = ran.json()["faults"].to_string();
+    for part in ["action", "code"] {
+        assert!(shown.contains(fault[part].as_str().unwrap()), "{fault}: {shown}");
+    }
+    assert_eq!(stored.keys().len(), keys, "{fault}");
+    left.add_peers(stored);
+    left.holds_none_of(&secrets(stored));
+}
+
+/// The same of the write after the merge: the journal notes why the store refused the key.
+#[test]
+fn a_refused_delivery_that_quotes_the_request_shows_no_secret() {
+    let mut stored = with_parameter();
+    stored.until("proposed", &in_parameter);
+    stored.merge();
+    stored.pass(1);
+    stored.aws.control("DELETE", "log", "");
+    let code = "AccessDeniedException";
+    let fault =
+        json!([{ "action": "PutParameter", "status": 400, "code": code, "times": 9, "quotes": true }]);
+    stored.aws.control("POST", "faults", &fault.to_string());
+    let mut left = Left::default();
+    let ran = watched(talkative(stored.keytide(&["rotate"]), &stored), &mut left);
+    assert!([0, 1, 3].contains(&ran.exit), "{}\n{}", ran.stdout, ran.stderr);
+    let journal = stored.github.state()["journals"].to_string();
+    assert!(journal.contains("keytide: refused") && journal.contains(code), "{journal}");
+    left.add_peers(&stored);
+    left.holds_none_of(&secrets(&stored));
 }
 
 /// A command that writes does not even begin when bodies would be told.

@@ -9,7 +9,7 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::SecretVersionsListEntry;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::aws::error::to_backend_error;
+use crate::aws::error::{is_access_denied, to_backend_error, to_quoting_error};
 use crate::destinations::secrets_manager::versions::{StagingLabels, VersionStore};
 use crate::live::LiveBackend;
 use crate::policy::file::SecretsManager;
@@ -20,8 +20,6 @@ const CURRENT: &str = "AWSCURRENT";
 const PENDING: &str = "AWSPENDING";
 const PREVIOUS: &str = "AWSPREVIOUS";
 
-/// Codes whose words may quote what was sent.
-const QUOTING: [&str; 3] = ["ValidationException", "InvalidParameterException", "SerializationException"];
 /// Codes for a label that is not where it was said to be.
 const MOVED: [&str; 2] = ["InvalidParameterException", "InvalidRequestException"];
 
@@ -102,14 +100,8 @@ impl VersionStore for LiveBackend {
         let request = request.client_request_token(version).version_stages(PENDING);
         let sent = request.secret_string(value.expose_secret()).send().await;
         sent.map(drop).map_err(|error| {
-            let failure = secrets_manager_error(OPERATION, secret, &error, true);
-            match error.code() {
-                Some(code) if QUOTING.contains(&code) => {
-                    let what = format!("{OPERATION} `{}`: {code}", secret.destination_target());
-                    BackendError { message: what, ..failure }
-                }
-                _ => failure,
-            }
+            let operation = format!("{OPERATION} `{}`", secret.destination_target());
+            with_meaning(error.code(), true, to_quoting_error(&operation, &error, true))
         })
     }
 
@@ -147,9 +139,13 @@ fn secrets_manager_error<E>(
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
-    let failure = to_backend_error(&format!("{operation} `{}`", secret.destination_target()), error, writes);
-    let denied = error.code().is_some_and(|code| code.starts_with("AccessDenied"));
-    if !denied {
+    let operation = format!("{operation} `{}`", secret.destination_target());
+    with_meaning(error.code(), writes, to_backend_error(&operation, error, writes))
+}
+
+/// The error with what its code means for a secret.
+fn with_meaning(code: Option<&str>, writes: bool, failure: BackendError) -> BackendError {
+    if !code.is_some_and(is_access_denied) {
         return failure;
     }
     // What may not be read is not known; what may not be written is refused.

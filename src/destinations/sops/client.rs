@@ -3,17 +3,14 @@
 //! Each KMS key is used in its own region, with the encryption context of the file, and as the role that the file names for
 //! it, if it names one. A profile in the file belongs to the machine of its author and is ignored.
 
-use std::error::Error as StdError;
-
 use aws_config::Region;
 use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_kms::Client;
-use aws_sdk_kms::config::http::HttpResponse;
-use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kms::error::ProvideErrorMetadata as _;
 use aws_sdk_kms::primitives::Blob;
 
 use crate::aws::checked_credentials::check_credentials;
-use crate::aws::error::to_backend_error;
+use crate::aws::error::{to_backend_error, to_quoting_error};
 use crate::destinations::encryption::{FreshKey, SealError};
 use crate::destinations::sops::encrypt::{self, KmsKey};
 use crate::live::LiveBackend;
@@ -69,7 +66,10 @@ impl LiveBackend {
         let request = self.kms_client(key).await?.decrypt().key_id(&key.arn);
         let request = request.ciphertext_blob(Blob::new(key.ciphertext.as_slice()));
         let request = key.context.iter().fold(request, |r, (name, value)| r.encryption_context(name, value));
-        let answer = request.send().await.map_err(|error| kms_error("kms:Decrypt", key, &error))?;
+        let answer = request.send().await.map_err(|error| {
+            let failure = to_backend_error(&describe_request("kms:Decrypt", key), &error, false);
+            with_advice("kms:Decrypt", error.code(), failure)
+        })?;
         let plaintext = answer.plaintext.map(Blob::into_inner);
         plaintext.and_then(|mut bytes| DataKey::take_from_slice(&mut bytes)).ok_or_else(|| {
             BackendError::new(
@@ -83,7 +83,10 @@ impl LiveBackend {
         let request = self.kms_client(key).await?.encrypt().key_id(&key.arn);
         let request = request.plaintext(Blob::new(data_key.expose_secret().as_slice()));
         let request = key.context.iter().fold(request, |r, (name, value)| r.encryption_context(name, value));
-        let answer = request.send().await.map_err(|error| kms_error("kms:Encrypt", key, &error))?;
+        let answer = request.send().await.map_err(|error| {
+            let failure = to_quoting_error(&describe_request("kms:Encrypt", key), &error, false);
+            with_advice("kms:Encrypt", error.code(), failure)
+        })?;
         let ciphertext = answer.ciphertext_blob.map(Blob::into_inner);
         ciphertext.ok_or_else(|| {
             BackendError::new(ErrorKind::NotApplied, format!("`{}` gave no ciphertext", key.arn))
@@ -111,15 +114,16 @@ fn not_applied(error: SealError) -> BackendError {
     BackendError::new(ErrorKind::NotApplied, error.to_string())
 }
 
-/// The error of a request, with the key that it was about and with what to do.
-fn kms_error<E>(operation: &str, key: &KmsKey, error: &SdkError<E, HttpResponse>) -> BackendError
-where
-    E: ProvideErrorMetadata + StdError + 'static,
-{
+/// A request with the key that it is about.
+fn describe_request(operation: &str, key: &KmsKey) -> String {
     let whose = key.role.as_ref().map(|role| format!(" as `{role}`")).unwrap_or_default();
-    let BackendError { mut kind, message } =
-        to_backend_error(&format!("{operation} `{}`{whose}", key.arn), error, false);
-    let advice = match error.code().unwrap_or_default() {
+    format!("{operation} `{}`{whose}", key.arn)
+}
+
+/// The error of a request, with what to do about its code.
+fn with_advice(operation: &str, code: Option<&str>, failure: BackendError) -> BackendError {
+    let BackendError { mut kind, message } = failure;
+    let advice = match code.unwrap_or_default() {
         code if code.starts_with("AccessDenied") => {
             // Not final: another command runs with another role, which may be allowed.
             kind = ErrorKind::NotApplied;

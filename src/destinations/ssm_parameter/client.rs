@@ -10,14 +10,10 @@ use secrecy::ExposeSecret as _;
 
 use super::policy::SsmParameter;
 use super::requests::{ParameterSettings, ParameterStore, ParameterVersion, ParameterWrite};
-use crate::aws::error::{is_access_denied, to_backend_error};
+use crate::aws::error::{is_access_denied, to_backend_error, to_quoting_error};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::secret::into_secret;
-
-/// Codes whose messages may quote what was sent.
-const QUOTING: [&str; 3] =
-    ["ValidationException", "ParameterPatternMismatchException", "SerializationException"];
 
 impl LiveBackend {
     fn parameter_client(&self, parameter: &SsmParameter) -> BackendResult<Client> {
@@ -65,10 +61,10 @@ impl ParameterStore for LiveBackend {
             Err(BackendError { kind: ErrorKind::NotFound, .. }) => return Ok(None),
             Err(failure) => return Err(failure),
         };
-        let number = found.as_ref().and_then(|found| u64::try_from(found.version()).ok());
+        let number = found.as_ref().and_then(|found| version_number(found.version()));
         let text = found.and_then(|found| found.value).map(into_secret);
         let (Some(number), Some(text)) = (number, text) else {
-            let what = format!("{OPERATION}: the reply has no value");
+            let what = format!("{OPERATION}: the reply has no version or no value");
             return Err(BackendError::new(ErrorKind::NotApplied, what));
         };
         Ok(Some(ParameterVersion { number, text }))
@@ -95,8 +91,7 @@ impl ParameterStore for LiveBackend {
         let mut texts = Vec::new();
         // Newest first: a rollback wants a recent version.
         for version in self.read_history(parameter, name, true).await?.unwrap_or_default().into_iter().rev() {
-            let number = u64::try_from(version.version()).unwrap_or_default();
-            if let Some(text) = version.value {
+            if let (Some(number), Some(text)) = (version_number(version.version()), version.value) {
                 texts.push(ParameterVersion { number, text: into_secret(text) });
             }
         }
@@ -122,8 +117,11 @@ impl ParameterStore for LiveBackend {
             .set_description(settings.description.clone())
             .set_allowed_pattern(settings.allowed_pattern.clone())
             .overwrite(write.may_replace);
-        let reply = request.send().await.map_err(|error| ssm_error(OPERATION, parameter, &error, true))?;
-        u64::try_from(reply.version()).map_err(|_| {
+        let reply = request.send().await.map_err(|error| {
+            let operation = format!("{OPERATION} `{}`", parameter.destination_target());
+            with_meaning(error.code(), true, to_quoting_error(&operation, &error, true))
+        })?;
+        version_number(reply.version()).ok_or_else(|| {
             BackendError::new(ErrorKind::Indeterminate, format!("{OPERATION}: the reply has no version"))
         })
     }
@@ -134,6 +132,11 @@ impl ParameterStore for LiveBackend {
         let reply = request.send().await;
         reply.map(|_| ()).map_err(|error| ssm_error("ssm:DeleteParameter", parameter, &error, true))
     }
+}
+
+/// The number of a version. The first one has the number 1; for a reply without a number the SDK gives 0.
+fn version_number(version: i64) -> Option<u64> {
+    u64::try_from(version).ok().filter(|number| *number > 0)
 }
 
 /// The error of a request, with the parameter that it was about.
@@ -147,8 +150,12 @@ where
     E: ProvideErrorMetadata + StdError + 'static,
 {
     let operation = format!("{operation} `{}`", parameter.destination_target());
-    let failure = to_backend_error(&operation, error, writes);
-    let Some(code) = error.code() else { return failure };
+    with_meaning(error.code(), writes, to_backend_error(&operation, error, writes))
+}
+
+/// The error with what its code means for a parameter.
+fn with_meaning(code: Option<&str>, writes: bool, failure: BackendError) -> BackendError {
+    let Some(code) = code else { return failure };
     let kind = match code {
         "ParameterNotFound" => ErrorKind::NotFound,
         // Of other things than the parameter: it is not absent.
@@ -161,8 +168,6 @@ where
     };
     let message = if is_access_denied(code) {
         format!("{}; `keytide iam-policy --for rotate` prints the permissions", failure.message)
-    } else if QUOTING.contains(&code) {
-        format!("{operation}: {code}")
     } else {
         failure.message
     };

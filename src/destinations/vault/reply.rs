@@ -13,7 +13,7 @@ use crate::secret::into_secret;
 
 /// Vault's words for a write onto a version that is no longer the newest.
 const CAS_MISMATCH: &str = "check-and-set parameter did not match the current version";
-/// The errors of a write that are shown; another text of a server or a proxy could quote what was sent.
+/// What is shown of an error of a write, without the text around it: a server or a proxy may quote what was sent.
 const SHOWN_OF_WRITES: [&str; 6] = [
     CAS_MISMATCH,
     "permission denied",
@@ -181,8 +181,12 @@ pub fn reply_error(status: u16, body: &[u8], writes: bool) -> VaultError {
         408 | 500..=599 => ErrorKind::NotApplied,
         _ => ErrorKind::Rejected,
     };
-    let is_shown = !writes || SHOWN_OF_WRITES.iter().any(|words| said.contains(words));
-    VaultError { status: Some(status), kind, what: error_text(status, if is_shown { &said } else { "" }) }
+    let shown = if writes {
+        SHOWN_OF_WRITES.into_iter().find(|words| said.contains(words)).unwrap_or_default()
+    } else {
+        &said
+    };
+    VaultError { status: Some(status), kind, what: error_text(status, shown) }
 }
 
 fn error_text(status: u16, said: &str) -> String {
@@ -259,9 +263,15 @@ mod tests {
 
     #[test]
     fn the_error_of_a_write_quotes_no_unknown_text() {
-        let body = br#"{"errors":["cannot parse wJalrXUt"]}"#;
-        assert_eq!(reply_error(400, body, true).what, "HTTP 400");
-        assert_eq!(reply_error(400, body, false).what, "cannot parse wJalrXUt (400)");
+        for (said, of_write) in [
+            ("cannot parse wJalrXUt", "HTTP 400"),
+            ("permission denied for {'secret': 'wJalrXUt'}", "permission denied (400)"),
+            ("wJalrXUt: 1 error occurred:\\n\\t* permission denied\\n\\n", "permission denied (400)"),
+        ] {
+            let body = format!(r#"{{"errors":["{said}"]}}"#);
+            assert_eq!(reply_error(400, body.as_bytes(), true).what, of_write);
+            assert!(reply_error(400, body.as_bytes(), false).what.contains("wJalrXUt"), "{said}");
+        }
         let long = format!("{{\"errors\":[\"{}\"]}}", "x\\n".repeat(5_000));
         assert!(reply_error(500, long.as_bytes(), false).what.len() < 400);
     }

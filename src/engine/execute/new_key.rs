@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::pull_requests::{BranchFound, Proposal};
 use super::{JournalSession, existing_keys, pull_requests, redeploy, rehearsal};
@@ -16,6 +16,7 @@ use crate::engine::observe::{
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, StagedFiles};
 use crate::repository::{LockFile, LockedDestination, lock_file_path};
+use crate::rotation::journal::MAX_NUMBER_GAP;
 use crate::rotation::pull_request::{self, PullRequestData};
 use crate::rotation::{
     DestinationId, DestinationSnapshot, Fingerprint, JournalEvent, KeyId, Observation, OpenRotation,
@@ -25,6 +26,9 @@ use crate::secret::Credential;
 
 /// STS must accept the new key so often in a row.
 const REQUIRED_PROOFS: u32 = 3;
+/// How far behind the last number the next one is looked for: one after another, and further away where a lost journal has
+/// taken many.
+const NUMBER_STEPS: [u32; 14] = [1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64, 128, 256, 512];
 /// How often STS is called at most, and the pause between two calls.
 const MAX_ATTEMPTS: u32 = 30;
 const ATTEMPT_INTERVAL: SignedDuration = SignedDuration::from_secs(2);
@@ -67,18 +71,32 @@ fn held_fingerprint(seen: &Observation, place: &DestinationId) -> Option<Fingerp
 /// The number of the next rotation. A branch or pull request that has the number already is of a journal that was lost, and
 /// brings another key.
 async fn next_rotation_number(session: &JournalSession<'_, impl Backend>, last: u32) -> BackendResult<u32> {
-    let mut number = last + 1;
-    loop {
+    let mut taken = Vec::new();
+    for number in candidate_numbers(last, session.backend.now()) {
         let branch = ids::branch_name(&session.user_rotation.user, number);
+        if session.backend.read_branch_tip(&branch).await?.is_some() {
+            taken.push(format!("`{branch}`"));
         // Closed pull requests count too: GitHub finds a pull request by its branch, so a new one would be taken for
         // the old
-        if session.backend.read_branch_tip(&branch).await?.is_none()
-            && session.backend.find_pull_request(&branch).await?.is_none()
-        {
+        } else if session.backend.find_pull_request(&branch).await?.is_none() {
             return Ok(number);
         }
-        number += 1;
     }
+    let what = format!(
+        "no key was created: the numbers that were tried for the next rotation are taken, by branches or by pull requests \
+         from such branches; delete these branches, and run again: {}",
+        taken.join(", ")
+    );
+    Err(BackendError::new(ErrorKind::NotApplied, what))
+}
+
+/// The numbers that the next rotation may have, in the order in which they are tried. They are few, because each costs a
+/// request or two, and everyone who can push can make branches.
+fn candidate_numbers(last: u32, now: Timestamp) -> impl Iterator<Item = u32> {
+    // Another one in each run: what is at the others can be a closed pull request, which no one can delete
+    let varying = now.as_second().unsigned_abs() % u64::from(MAX_NUMBER_GAP) + 1;
+    let varying = u32::try_from(varying).unwrap_or(MAX_NUMBER_GAP);
+    NUMBER_STEPS.into_iter().chain([varying]).filter_map(move |step| last.checked_add(step))
 }
 
 /// Creates the key and stores its ciphertext. Between these two the run waits for nothing.
@@ -90,7 +108,7 @@ pub async fn create_and_stage_key(
     let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
     // The recipients, the files and the branch must belong to one commit, so all are read at this one
     let base = world.read_default_head().await?;
-    let mut workspace = load_workspace(world, &base, &destinations, rotation.old.as_deref()).await?;
+    let workspace = load_workspace(world, &base, &destinations, rotation.old.as_deref()).await?;
     // Every check that can refuse comes before CreateAccessKey: a key that cannot be published is of no use
     let recipients = verify_recipients(session, &destinations, &workspace).await?;
     for destination in destinations.iter().filter(|one| one.kind().capabilities().staged) {
@@ -109,38 +127,66 @@ pub async fn create_and_stage_key(
     session.append_event(JournalEvent::Create).await?;
     let credential = world.create_access_key(&session.user_rotation.user).await?;
     let key: KeyId = credential.access_key_id().into();
-    // Nothing is sent between CreateAccessKey and the entry `Staged` but what the stores need: a failure here loses
-    // the secret
-    let before = workspace.files.clone();
-    let sealed = seal_for_destinations(&destinations, &credential, &mut workspace)?;
-    let kept = bundle_staged_files(session, base.to_string(), sealed, &before, workspace)?;
-    let (mut files, payloads) = staged_fingerprints(&destinations, &kept);
-    for destination in &destinations {
-        if !destination.kind().capabilities().staged {
-            continue;
-        }
-        if let Some((place, _)) = destination.identity() {
-            let derived = destination.smtp_password().map(|smtp| smtp.derive_credential(&credential));
-            let credential = derived.as_ref().unwrap_or(&credential);
-            files.insert(place, world.stage_secret(destination, credential).await?);
-        }
-    }
-    session
-        .append_with(
-            JournalEvent::Staged { key: key.clone(), files, payloads, recipients: recipients.clone() },
-            &kept.kept,
-        )
-        .await?;
-    // After the ciphertext is stored: AWS may need a minute, and a run that ends meanwhile loses no secret
-    verify_new_key(session, &credential, rotation).await?;
+    let places =
+        NewKeyPlaces { destinations: &destinations, recipients: &recipients, base: &base, workspace };
+    let staged = stage_key(session, rotation, &credential, places).await;
+    let kept = staged.map_err(|failure| hide_values(failure, &credential, &destinations))?;
     // Wiped as soon as no step needs it: the branch is filled from the ciphertext
     drop(credential);
     // Before the branch: if another run has given the key up meanwhile, this entry fails and nothing is published
     session.append_event(JournalEvent::Verified).await?;
-    let proposal = Proposal { key: &key, recipients: &recipients, kept: &kept.kept };
+    let proposal = Proposal { key: &key, recipients: &recipients, kept: &kept };
     pull_requests::fill_branch(session, rotation, &proposal, BranchFound::Rehearsed(&tip)).await?;
     describe_new_key(session, &key).await;
     Ok(())
+}
+
+/// Where a new key goes, as it was read before the key was made.
+struct NewKeyPlaces<'a> {
+    destinations: &'a [Destination],
+    recipients: &'a Recipients,
+    /// The commit that the workspace was read at.
+    base: &'a str,
+    workspace: SealWorkspace,
+}
+
+/// Encrypts a new key for every destination, stores the ciphertext in the journal, and waits until AWS accepts the key.
+async fn stage_key(
+    session: &mut JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
+    credential: &Credential,
+    places: NewKeyPlaces<'_>,
+) -> BackendResult<StagedFiles> {
+    let NewKeyPlaces { destinations, recipients, base, mut workspace } = places;
+    // Nothing is sent between CreateAccessKey and the entry `Staged` but what the stores need: a failure here loses
+    // the secret
+    let before = workspace.files.clone();
+    let sealed = seal_for_destinations(destinations, credential, &mut workspace)?;
+    let kept = bundle_staged_files(session, base.to_owned(), sealed, &before, workspace)?;
+    let (mut files, payloads) = staged_fingerprints(destinations, &kept);
+    for destination in destinations.iter().filter(|one| one.kind().capabilities().staged) {
+        if let Some((place, _)) = destination.identity() {
+            let derived = destination.smtp_password().map(|smtp| smtp.derive_credential(credential));
+            let credential = derived.as_ref().unwrap_or(credential);
+            files.insert(place, session.backend.stage_secret(destination, credential).await?);
+        }
+    }
+    let key = credential.access_key_id().into();
+    let event = JournalEvent::Staged { key, files, payloads, recipients: recipients.clone() };
+    session.append_with(event, &kept.kept).await?;
+    // After the ciphertext is stored: AWS may need a minute, and a run that ends meanwhile loses no secret
+    verify_new_key(session, credential, rotation).await?;
+    Ok(kept.kept)
+}
+
+/// An error without what a destination gets of a new key: it ends in a report and in the journal, and a service may quote
+/// what it was sent.
+fn hide_values(failure: BackendError, credential: &Credential, destinations: &[Destination]) -> BackendError {
+    let mut message = credential.hide_values(&failure.message);
+    for smtp in destinations.iter().filter_map(Destination::smtp_password) {
+        message = smtp.derive_credential(credential).hide_values(&message);
+    }
+    BackendError { message, ..failure }
 }
 
 /// Checks that GitHub takes the pull request's text, whatever key it will name.
@@ -305,5 +351,36 @@ async fn describe_new_key(session: &JournalSession<'_, impl Backend>, key: &KeyI
         let text = format!("keytide {} {day}", session.user_rotation.name);
         // Only a note for people: its failure must not end a run whose key is published
         let _ = session.backend.set_key_description(&session.user_rotation.user, key, Some(&text)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_shown_without_what_destinations_get() {
+        let spec = serde_json::json!({ "secrets_manager": {
+            "secret_id": "smtp", "region": "eu-west-1", "access_key_id": "user", "ses_smtp_password": "password",
+            "ses_region": "eu-central-1",
+        } });
+        let destinations: [Destination; 1] = [serde_json::from_value(spec).unwrap()];
+        let credential = Credential::new("AKIAQRSTUVWXYZ234567", "some+secret+key".to_owned());
+        let said = "denied: some+secret+key, BMXhUYlu5Z3gSXVQORxlVa7XPaz91aGWdfHxvkOZdWZ2 (403)";
+        let failure = BackendError::new(ErrorKind::Rejected, said);
+        let shown = hide_values(failure, &credential, &destinations);
+        assert_eq!(shown, BackendError::new(ErrorKind::Rejected, "denied: …, … (403)"));
+    }
+
+    #[test]
+    fn few_numbers_are_tried_and_a_journal_takes_each_of_them() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        for second in [0, 999, 1_000, 1_795_262_400, -1] {
+            let numbers: Vec<u32> = candidate_numbers(7, at(second)).collect();
+            assert_eq!((numbers[0], numbers.len()), (8, 15));
+            assert!(numbers.iter().all(|number| (8..=7 + MAX_NUMBER_GAP).contains(number)), "{numbers:?}");
+        }
+        assert_ne!(candidate_numbers(7, at(1)).last(), candidate_numbers(7, at(2)).last());
+        assert_eq!(candidate_numbers(u32::MAX, at(0)).next(), None);
     }
 }

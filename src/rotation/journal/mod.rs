@@ -34,7 +34,7 @@ const MAX_IN_FLIGHT: usize = 50;
 
 /// How many numbers a rotation may skip. Those of branches that are left from a lost journal are skipped; a journal that
 /// skips more is forged, and could leave no number for the next rotation.
-const MAX_NUMBER_GAP: u32 = 1_000;
+pub const MAX_NUMBER_GAP: u32 = 1_000;
 
 /// The state that the entries of a journal add up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]

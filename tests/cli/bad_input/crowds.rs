@@ -1,4 +1,4 @@
-//! Very many pull requests, references and repositories, and numbers that no server means.
+//! Very many pull requests, references, rules and files, and numbers that no server means.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::refused;
 use crate::support::destinations::{AgeFile, Reference};
-use crate::support::peers::{FILE, OLD, World, rotation_field};
+use crate::support::peers::{FILE, OLD, POLICY, World, rotation_field};
 
 fn file_alone() -> World {
     World::with(80, vec![Box::new(AgeFile::new())])
@@ -184,6 +184,109 @@ fn forged_journals_are_read_after_the_users_of_the_policy_file() {
     let own = all.iter().rposition(|path| path.contains("ci-deployer")).unwrap();
     let forged = all.iter().position(|path| path.contains("/aaa")).unwrap();
     assert!(own < forged, "{all:#?}");
+}
+
+/// Makes the branches of rotations with these numbers.
+fn make_branches(world: &World, numbers: std::ops::RangeInclusive<u32>) {
+    for number in numbers {
+        let branch = json!({ "name": format!("keytide/ci-deployer/{number}"), "to": "refs/heads/main" });
+        world.github.control("POST", "branch", &branch);
+    }
+}
+
+/// Everyone who may push can make branches with all numbers that the next rotation could have: few of them are looked at, no
+/// journal is written that keytide would not read, and the branches are named. One that goes is enough.
+#[test]
+fn branches_with_all_numbers_are_named() {
+    let mut world = file_alone();
+    make_branches(&world, 1..=1_001);
+    forget_requests(&world);
+    let run = world.keytide(&["rotate"]).run().exits(3);
+    let said = run.json()["faults"].to_string();
+    for words in ["no key was created: the numbers that were tried", "delete these branches"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    for number in [1, 8, 512] {
+        assert!(said.contains(&format!("`keytide/ci-deployer/{number}`")), "{number}: {said}");
+    }
+    assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [OLD]);
+    let looks = requests(&world).iter().filter(|path| path.contains("heads/keytide/ci-deployer/")).count();
+    assert!(looks <= 30, "{looks} requests for branches");
+    let journal = world.github.state()["journals"].to_string();
+    assert!(!journal.contains("keytide: intent") && !journal.contains("keytide: failed"), "{journal}");
+    world.github.control("POST", "branch", &json!({ "name": "keytide/ci-deployer/5" }));
+    world.pass(24);
+    world.until("proposed");
+    assert_eq!(world.github.state()["pulls"][0]["head"], "keytide/ci-deployer/5");
+}
+
+/// A lost journal leaves the branches of its rotations: the next number is beyond them, and the journal takes it.
+#[test]
+fn the_numbers_of_a_lost_journal_are_passed_over() {
+    let mut world = file_alone();
+    make_branches(&world, 1..=40);
+    world.until("proposed");
+    assert_eq!(world.github.state()["pulls"][0]["head"], "keytide/ci-deployer/64");
+    world.merge();
+    world.until("healthy");
+}
+
+/// A page of GitHub's has a hundred rules: those of the next page count as well.
+#[test]
+fn a_rule_on_the_second_page_refuses_before_a_key_is_made() {
+    let mut world = file_alone();
+    let rule = |kind: &str| json!({"type": kind, "branches": "keytide/.*"});
+    let set_rules = |world: &World, last: Option<&str>| {
+        let rules: Vec<Value> = (0..100).map(|_| rule("non_fast_forward")).chain(last.map(rule)).collect();
+        world.github.control("POST", "settings", &json!({ "rules": rules }));
+    };
+    set_rules(&world, Some("creation"));
+    let words = "a rule of the repository restricts the creation of the branch `keytide/ci-deployer/1`";
+    refused(&world, world.keytide(&["rotate"]).run(), 1, &[words]);
+    let plan = world.keytide(&["plan"]).file(POLICY, world.policy("")).run();
+    assert!(plan.stdout.contains(words), "{}", plan.stdout);
+    set_rules(&world, Some("required_signatures"));
+    let doctor = world.keytide(&["doctor"]).run();
+    let words = "these rules apply to `keytide/**` and may refuse a commit: required_signatures";
+    assert!(doctor.stdout.contains(words), "{}", doctor.stdout);
+    // A full page with nothing behind it
+    set_rules(&world, None);
+    world.pass(24);
+    world.until("proposed");
+}
+
+/// GitHub lists a very large tree only in part: a file that the list lacks keeps its mode all the same.
+#[test]
+fn a_file_stays_executable_in_a_repository_that_is_listed_in_part() {
+    let mut world = file_alone();
+    let file = world.github.state()["files"][FILE].clone();
+    let mut files: serde_json::Map<String, Value> =
+        (10..40).map(|number| (format!("a/{number}"), json!(STANDARD.encode("words\n")))).collect();
+    files.insert(FILE.to_owned(), file);
+    world.github.control("POST", "push", &json!({ "files": files, "modes": { FILE: "100755" } }));
+    world.github.control("POST", "settings", &json!({ "listed": 20 }));
+    world.until("proposed");
+    let state = world.github.state();
+    let branch = state["refs"]["refs/heads/keytide/ci-deployer/1"].as_str().unwrap();
+    world.github.control("POST", "settings", &json!({ "listed": 100_000 }));
+    let ask = |path: &str| -> Value {
+        let answer = world.github.ask("GET", path, &Value::Null);
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    let tree = ask(&format!("git/commits/{branch}"))["tree"]["sha"].as_str().unwrap().to_owned();
+    let listed = ask(&format!("git/trees/{tree}?recursive=1"));
+    let modes: Vec<(&str, &str)> = listed["tree"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["path"].as_str().unwrap(), entry["mode"].as_str().unwrap()))
+        .filter(|(path, _)| path.ends_with(".age") || path.ends_with(".lock.json"))
+        .collect();
+    assert_eq!(modes, [(".github/keytide/ci-deployer.lock.json", "100644"), (FILE, "100755")]);
+    assert_ne!(
+        world.github.control("POST", "files", &json!({ "ref": "refs/heads/keytide/ci-deployer/1" }))[FILE],
+        state["files"][FILE]
+    );
 }
 
 /// A wait of 2^64-1 seconds, and a limit that ends in the year 9999.

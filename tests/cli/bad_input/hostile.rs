@@ -81,6 +81,17 @@ fn a_branch_stays_text() {
     stays_text(&world, 3);
 }
 
+/// A text of a reply that is no error may be the token as well: the name of the default branch.
+#[test]
+fn a_text_that_quotes_the_token_is_shown_without_it() {
+    const TOKEN: &str = "token-Vq3cZ8mLw0XbT5yRkN7dJ2hF";
+    let world = World::with(80, vec![Box::new(AgeFile::new())]);
+    world.github.control("POST", "settings", &json!({ "default_branch": format!("of {TOKEN}") }));
+    let run = world.keytide(&["rotate"]).env("GITHUB_TOKEN", TOKEN).run().exits(3);
+    let shown = run.stdout + &run.stderr;
+    assert!(shown.contains("there is no branch `of …`") && !shown.contains(&TOKEN[6..]), "{shown}");
+}
+
 /// Writes entries into a user's journal, as anybody can who may push to the repository.
 fn forge(world: &World, user: &str, entries: &[Value]) {
     let escaped = |byte: u8| match byte {

@@ -133,6 +133,35 @@ fn a_closed_or_damaged_issue_is_mended() {
     assert!(body(&issue).starts_with(&torn) && body(&issue).contains("<!-- keytide:end"), "{issue:#}");
 }
 
+/// GraphQL, or a proxy before it, has errors in replies that look like a success, and may quote the request in them: the remark
+/// shows them without the token, on one line and not for ever.
+#[test]
+fn an_error_of_graphql_that_quotes_the_token_is_shown_without_it() {
+    const TOKEN: &str = "token-Vq3cZ8mLw0XbT5yRkN7dJ2hF";
+    let world = World::new(100);
+    let text = policy("90d", ISSUE);
+    world.github.push(&[(POLICY, text.as_bytes())]);
+    let said = format!("cannot authenticate:\nBearer {TOKEN} {}", "x".repeat(5_000));
+    for reply in [json!({}), json!({ "data": null }), json!({ "data": { "viewer": null } })] {
+        let mut reply = reply;
+        reply["errors"] = json!([{ "message": said, "type": TOKEN, "path": [TOKEN] }]);
+        world.github.control(
+            "POST",
+            "faults",
+            &json!([{ "match": "POST /graphql", "status": 200, "body": reply }]),
+        );
+        let run = world.keytide(&["audit"]).file(POLICY, &text).env("GITHUB_TOKEN", TOKEN).run().exits(1);
+        let found = remarks(&run);
+        let [remark] = &found[..] else { panic!("{}", run.stdout) };
+        assert!(
+            remark.contains("cannot authenticate: Bearer … x") && remark.len() < 700,
+            "{reply}: {remark}"
+        );
+        assert!(!(run.stdout + &run.stderr).contains(&TOKEN[6..]), "{reply}");
+    }
+    assert_eq!(issues(&world).len(), 0);
+}
+
 /// In a busy repository the issue is found among many others; a text that leaves no room is an error of the issue alone.
 #[test]
 fn many_issues_and_long_texts() {

@@ -221,6 +221,32 @@ fn two_runs_write_once() {
     stored.until("healthy", &in_parameter);
 }
 
+/// A reply without the number of the version is no answer, whether the write was done or not: what the parameter holds shows
+/// it, in the next run.
+#[test]
+fn a_write_without_a_version_in_its_reply_is_not_known_to_be_done() {
+    for (fault, is_done) in [
+        (json!([{"action": "PutParameter", "status": 200}]), false),
+        (json!([{"action": "PutParameter", "spoil": "empty"}]), true),
+    ] {
+        let mut stored = with_parameter();
+        let old = stored.first().0;
+        stored.until("proposed", &in_parameter);
+        stored.merge();
+        stored.pass(1);
+        stored.aws.control("POST", "faults", &fault.to_string());
+        let run = stored.keytide(&["rotate"]).run().exits(3);
+        assert!(run.stdout.contains("ssm:PutParameter: the reply has no version"), "{}", run.stdout);
+        assert_eq!(in_parameter(&stored).0 != old, is_done, "{fault}");
+        let journal = stored.github.state()["journals"].to_string();
+        assert!(!journal.contains("keytide: delivered"), "{journal}");
+        stored.pass(1);
+        stored.until("grace", &in_parameter);
+        assert_ne!(in_parameter(&stored).0, old, "{fault}");
+        stored.until("healthy", &in_parameter);
+    }
+}
+
 /// A parameter that does not fit, or a permission that is missing, shows before a key is made.
 #[test]
 fn what_does_not_fit_is_refused_before_a_key_is_made() {

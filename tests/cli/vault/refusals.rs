@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{PATH, World, fields, printed_policy};
+use super::{FIRST_PASSWORD, PATH, World, fields, printed_policy};
+use crate::support::leak_search::{Left, secrets, smtp_passwords, talkative, watched};
 use crate::support::openbao::{Fault, VaultProxy};
 use crate::support::stores::OTHERS;
 
@@ -85,6 +86,30 @@ fn a_server_that_does_not_serve_is_refused_before_a_key_is_made() {
     let run = world.keytide(&["rotate"]).run();
     assert!(run.stdout.contains("Vault is sealed (503)"), "{}", run.stdout);
     assert_eq!(world.stored.keys().len(), 1);
+}
+
+/// A server, or a proxy before it, quotes what it refuses in an error of Vault's form: the rehearsal, with what the secret
+/// holds, and the write of the new key. Neither the run nor the journal shows it.
+#[test]
+fn a_refusal_that_quotes_the_request_shows_no_secret() {
+    for (write, keys) in [("\"cas\":1000000000}", 1), ("\"cas\":1}", 2)] {
+        for (status, words) in [(403, "permission denied"), (400, "cannot parse"), (503, "Vault is sealed")] {
+            let world = World::with_smtp_password();
+            world.proxy.fault(write, Fault::Quote { status, words });
+            let mut left = Left::default();
+            let ran = watched(talkative(world.keytide(&["rotate"]), &world.stored), &mut left);
+            assert_eq!(ran.exit, 3, "{write} {words}: {}\n{}", ran.stdout, ran.stderr);
+            let shown = if status == 400 { "HTTP 400".to_owned() } else { format!("{words} ({status})") };
+            assert!(ran.stdout.contains(&shown), "{write} {words}: {}", ran.stdout);
+            assert_eq!(world.stored.keys().len(), keys, "{write} {words}");
+            let mut known = secrets(&world.stored);
+            known.extend(smtp_passwords(&world.stored, "eu-west-1"));
+            left.add_peers(&world.stored);
+            left.holds_none_of(&known);
+            let journal = world.stored.github.state()["journals"].to_string();
+            assert!(!(journal + &ran.stdout + &ran.stderr).contains(FIRST_PASSWORD), "{write} {words}");
+        }
+    }
 }
 
 /// A read that a server does not answer is not repeated: with each repetition a plan would wait for another time limit.

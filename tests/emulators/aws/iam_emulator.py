@@ -17,10 +17,10 @@ answered with a 4xx status and {"error": TEXT}.
     POST   /_keytide/use       {"id": ID, "secret": SECRET, "service": NAME}: an application uses a key; the answer is
                                {"served": BOOL}
     POST   /_keytide/faults    [{"action": NAME, "status": N, "code": TEXT, "times": N, "skip": N, "applied": BOOL,
-                               "kill": FILE, "spoil": HOW, "hold": SECONDS, "after": NAME}]: requests fail, or kill
+                               "kill": FILE, "spoil": HOW, "hold": SECONDS, "after": NAME, "quotes": BOOL}]: requests fail, or kill
                                the process whose ID is in the file, or their reply is spoilt (`spoilt.py`), or they
-                               are late; `*` is every action, `after` an action that must have been asked for before;
-                               DELETE ends them
+                               are late; `*` is every action, `after` an action that must have been asked for before,
+                               `quotes` adds the request to the error's words; DELETE ends them
     GET    /_keytide/snapshot  answers {"snapshot": TEXT}: the accounts, for /_keytide/restore of any other such process
     GET    /_keytide/log       answers [{"at": SECONDS, "action": NAME, "headers": {}, "body": TEXT}]: every request, by the
                                clock that all programs of a machine share; DELETE forgets them
@@ -641,7 +641,8 @@ class Emulator:
             with open(fault["kill"]) as file:
                 os.kill(int(file.read()), signal.SIGKILL)
         code = fault.get("code", "InternalFailure")
-        return error_response(fault.get("status", 500), code, "a fault", request.headers)
+        said = f"a fault of {request.get_data(as_text=True)}" if fault.get("quotes") else "a fault"
+        return error_response(fault.get("status", 500), code, said, request.headers)
 
     def aws(self, request):
         self.counts.add(action_of(request))

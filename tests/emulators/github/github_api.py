@@ -28,10 +28,11 @@ Control routes, JSON in and JSON out:
                             "protected": REGEX, "protection": {"creation": bool, "checks": N}, "shows_settings": bool, "subject": {}, "scopes": TEXT, "compares": bool,
                             "issues": "write", "read" or "disabled", "account": LOGIN, "assignable": [LOGIN], "filters": bool,
                             "may_dispatch": bool, "workflow_states": {NAME: STATE}, "changes_a_second": N,
-                            "installation": "all" or "selected"}:
+                            "installation": "all" or "selected", "listed": N}:
                             what an admin sets; what is left out stays. `protected` are the branches with a classic rule, which
                             refuses their creation, or commits without so many checks,
-                            `subject` the form of the OIDC subject, `scopes` the token's, `account` whose it is, `installation` the repositories that an app is installed for; without `shows_settings` the token may
+                            `subject` the form of the OIDC subject, `scopes` the token's, `account` whose it is, `installation` the repositories that an app is installed for, `listed` how many entries
+                            a whole tree is listed with, GitHub's 100,000 or fewer; without `shows_settings` the token may
                             not read settings, without `compares` a reference can be moved from any commit to any other, which
                             GitHub does not do
     POST /_control/issue    {"number": N, "author": LOGIN, "body": TEXT, "state": TEXT, "count": N}: a person edits an
@@ -242,7 +243,7 @@ class Github:
             "may_write_workflows": False, "writers": [], "may_ask_permissions": True,
             "protected": None, "protection": {}, "shows_settings": True, "scopes": None, "compares": True,
             "issues": "write", "account": ACTIONS, "assignable": ["octocat"], "filters": True,
-            "may_dispatch": True, "workflow_states": {}, "changes_a_second": None, "installation": None,
+            "may_dispatch": True, "workflow_states": {}, "changes_a_second": None, "installation": None, "listed": 100_000,
             "subject": {"use_default": True, "use_immutable_subject": False, "sub_claim_prefix": f"repo:{self.name}"},
         }
         repo = f"/repos/{self.name}"
@@ -516,7 +517,8 @@ class Github:
             pattern = {"parameters": {"operator": "regex", "pattern": rule["pattern"]}} if "pattern" in rule else {}
             pattern = {"parameters": rule["parameters"]} if "parameters" in rule else pattern
             shown.append({"type": rule["type"], "ruleset_id": number, **source, **pattern})
-        return 200, shown
+        size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
+        return 200, shown[size * (page - 1) : size * page]
 
     def ruleset(self, query, body, number):
         bypass = self.settings["rules"][int(number) - 1].get("bypass", "never")
@@ -561,7 +563,9 @@ class Github:
             if kind == "blob":
                 entry["size"] = len(self.git.blobs[name])
             listed.append(entry)
-        return 200, {"sha": sha, "tree": listed, "truncated": False}
+        # GitHub cuts the list of a whole tree only.
+        limit = self.settings["listed"] if "recursive" in query else len(listed)
+        return 200, {"sha": sha, "tree": listed[:limit], "truncated": len(listed) > limit}
 
     def create_tree(self, query, body):
         files = {}

@@ -66,7 +66,7 @@ OPERATIONS = [
     *((method, f"{folder}/{{secret_name}}") for folder in SECRETS for method in ("get", "put")),
 ]
 # The one query that keytide sends to GraphQL, which the description leaves out.
-GRAPHQL = {"query": "query { viewer { login databaseId } }"}
+GRAPHQL = {"query": "query { viewer { login databaseId } }", "variables": {}}
 # The words of the queries about the repositories of a fleet; aliases and variables with a number come to them.
 FLEET_WORDS = set(
     "query fragment on R F String Int login after first repositoryOwner repositories ownerAffiliations OWNER orderBy field NAME "

@@ -247,6 +247,8 @@ pub enum Fault {
     KillAtChange { number: usize, pid_file: PathBuf, applied: bool },
     /// The server does nothing, and this is the reply.
     Answer { status: u16, head: String, body: String },
+    /// The server does nothing, and the reply is an error of Vault's form: these words, and the request's body.
+    Quote { status: u16, words: &'static str },
     /// The server takes the request and says nothing until the client gives up.
     Silent,
     /// Others do this first, once.
@@ -347,11 +349,11 @@ fn serve(mut stream: TcpStream, upstream: &str, state: &Mutex<ProxyState>) {
         state.next_fault(&what, &String::from_utf8_lossy(&body))
     };
     let reply = match fault {
-        Some(Fault::Answer { status, head, body }) => format!(
-            "HTTP/1.1 {status} X\r\n{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        )
-        .into_bytes(),
+        Some(Fault::Answer { status, head, body }) => answer(status, &head, &body),
+        Some(Fault::Quote { status, words }) => {
+            let said = format!("{words} for {}", String::from_utf8_lossy(&body));
+            answer(status, "", &json!({ "errors": [said] }).to_string())
+        }
         Some(Fault::Kill { pid_file, applied }) => {
             if applied {
                 pass_on(upstream, &head, &body);
@@ -374,6 +376,13 @@ fn serve(mut stream: TcpStream, upstream: &str, state: &Mutex<ProxyState>) {
         Some(Fault::KillAtChange { .. }) | None => pass_on(upstream, &head, &body),
     };
     let _ = stream.write_all(&reply);
+}
+
+/// A reply in one piece.
+fn answer(status: u16, head: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status} X\r\n{head}Content-Length: {length}\r\nConnection: close\r\n\r\n");
+    (head + body).into_bytes()
 }
 
 /// The lines of a request's head, without what is about the connection, and its body.
