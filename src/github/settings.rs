@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::api::encode_segment;
+use super::api::{encode_segment, unexpected_reply};
 use crate::live::LiveBackend;
-use crate::ports::{BackendError, BackendResult, ErrorKind};
+use crate::ports::BackendResult;
 
 /// What protects an environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl LiveBackend {
     /// The token may not read the setting, or GitHub did not answer.
     pub async fn read_may_workflows_open_pulls(&self) -> BackendResult<bool> {
         let found = self.api.get_json(&self.repository_endpoint("actions/permissions/workflow")).await?;
-        found["can_approve_pull_request_reviews"].as_bool().ok_or_else(|| incomplete_reply("setting"))
+        found["can_approve_pull_request_reviews"].as_bool().ok_or_else(|| unexpected_reply("setting"))
     }
 
     /// What protects an environment.
@@ -75,7 +75,7 @@ impl LiveBackend {
     pub async fn read_subject_form(&self) -> BackendResult<SubjectForm> {
         let found = self.api.get_json(&self.repository_endpoint("actions/oidc/customization/sub")).await?;
         let Some(uses_default) = found["use_default"].as_bool() else {
-            return Err(incomplete_reply("form of the subject"));
+            return Err(unexpected_reply("form of the subject"));
         };
         let mut own_claims = Vec::new();
         if !uses_default {
@@ -107,7 +107,7 @@ impl LiveBackend {
             .api
             .get_json(&self.repository_endpoint(&format!("branches/{}", encode_segment(branch))))
             .await?;
-        found["protected"].as_bool().ok_or_else(|| incomplete_reply("protection"))
+        found["protected"].as_bool().ok_or_else(|| unexpected_reply("protection"))
     }
 
     /// The names of the references that begin with a prefix, both without the leading `refs/`.
@@ -118,8 +118,4 @@ impl LiveBackend {
         let found = self.list_refs(prefix).await?;
         Ok(found.into_iter().map(|(name, _)| name.trim_start_matches("refs/").to_owned()).collect())
     }
-}
-
-fn incomplete_reply(what: &str) -> BackendError {
-    BackendError::new(ErrorKind::NotApplied, format!("GitHub's reply has no {what}"))
 }

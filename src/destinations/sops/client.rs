@@ -10,7 +10,7 @@ use aws_sdk_kms::error::ProvideErrorMetadata as _;
 use aws_sdk_kms::primitives::Blob;
 
 use crate::aws::checked_credentials::check_credentials;
-use crate::aws::error::{to_backend_error, to_quoting_error};
+use crate::aws::error::{is_access_denied, to_backend_error, to_quoting_error};
 use crate::destinations::encryption::{FreshKey, SealError};
 use crate::destinations::sops::encrypt::{self, KmsKey};
 use crate::live::LiveBackend;
@@ -124,7 +124,7 @@ fn describe_request(operation: &str, key: &KmsKey) -> String {
 fn with_advice(operation: &str, code: Option<&str>, failure: BackendError) -> BackendError {
     let BackendError { mut kind, message } = failure;
     let advice = match code.unwrap_or_default() {
-        code if code.starts_with("AccessDenied") => {
+        code if is_access_denied(code) => {
             // Not final: another command runs with another role, which may be allowed.
             kind = ErrorKind::NotApplied;
             format!("; allow `{operation}` on that key, in the role's policy and in the key's")
