@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::file_content::FileContent;
 use super::text_encoding::decode_text;
 use super::{
-    AllowComment, InheritedSecrets, KeyMatch, LockFile, LockFileError, MAX_MATCHES, ManagedKeys, Placeholder,
-    ScanResult, Scanner, StaticKey, find_in_part, find_placeholders, find_static_keys, is_set_up_file,
-    is_terraform, mentions_access_key,
+    AllowComment, InheritedSecrets, KeyMatch, LockFile, LockFileError, MAX_COMMENTS, MAX_MATCHES,
+    ManagedKeys, Placeholder, ScanResult, Scanner, StaticKey, find_in_part, find_placeholders,
+    find_static_keys, is_set_up_file, is_terraform, mentions_access_key,
 };
 
 /// The files of the repository, as far as rules need them.
@@ -55,6 +55,8 @@ pub struct ScannedFile {
     pub comments: Vec<AllowComment>,
     /// The number of matches that are not listed, because there are too many.
     pub omitted: usize,
+    /// The number of comments that are not listed, and accept nothing.
+    pub omitted_comments: usize,
 }
 
 impl ScannedFile {
@@ -62,6 +64,8 @@ impl ScannedFile {
     pub fn add_window(&mut self, scan: ScanResult) {
         self.omitted += scan.omitted;
         self.comments.extend(scan.comments);
+        self.omitted_comments += scan.omitted_comments + self.comments.len().saturating_sub(MAX_COMMENTS);
+        self.comments.truncate(MAX_COMMENTS);
         for found in scan.matches {
             let is_secret = found.material.is_secret();
             let listed = self.matches.iter().filter(|known| known.material.is_secret() == is_secret).count();
@@ -107,7 +111,7 @@ pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
 /// Scans the bytes of a file.
 pub fn scan_file(scanner: &Scanner, file: &str, bytes: &[u8]) -> ScannedFile {
     let text = decode_text(bytes);
-    let ScanResult { matches, comments, omitted, .. } = scanner.scan(&text);
+    let ScanResult { matches, comments, omitted, omitted_comments, .. } = scanner.scan(&text);
     let passed = find_static_keys(file, &text);
     ScannedFile {
         file: file.to_owned(),
@@ -119,5 +123,6 @@ pub fn scan_file(scanner: &Scanner, file: &str, bytes: &[u8]) -> ScannedFile {
         placeholders: if is_set_up_file(file) { find_placeholders(&text) } else { Vec::new() },
         comments,
         omitted,
+        omitted_comments,
     }
 }

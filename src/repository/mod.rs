@@ -20,7 +20,7 @@ pub mod text_encoding;
 mod workflow_dispatch;
 mod workflow_secrets;
 
-pub use allow_comment::AllowComment;
+pub use allow_comment::{AllowComment, MAX_COMMENT_RULES};
 pub use file_content::FileContent;
 pub use files::{RepositoryFiles, ScannedFile, is_lfs_pointer, scan_file};
 pub use git_config::config_value;
@@ -33,7 +33,9 @@ pub use lock_file::{
 };
 pub use named_keys::{MAX_SEARCHED_BYTES, list_named_keys};
 pub use placeholder::{Placeholder, PlaceholderKind, find_placeholders, is_set_up_file};
-pub use scan::{Cursor, KeyMatch, KeyMaterial, MAX_MATCHES, ScanResult, Scanner, WINDOW_MARGIN};
+pub use scan::{
+    Cursor, KeyMatch, KeyMaterial, MAX_COMMENTS, MAX_MATCHES, ScanResult, Scanner, WINDOW_MARGIN,
+};
 pub use static_keys::{
     InheritedSecrets, StaticKey, StaticKeyUse, find_in_part, find_static_keys, is_workflow,
 };

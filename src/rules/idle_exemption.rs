@@ -2,6 +2,7 @@
 
 use super::{FileLocation, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::policy::Exemption;
+use crate::repository::MAX_COMMENT_RULES;
 
 pub struct IdleExemption;
 
@@ -95,6 +96,11 @@ fn check_comments(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
             _ if comment.rules.is_empty() => "a `keytide: allow` comment names no rule".to_owned(),
             Some(rule) => {
                 format!("a `keytide: allow` comment names `{rule}`, which cannot be exempted")
+            }
+            None if comment.has_more_rules => {
+                format!(
+                    "a `keytide: allow` comment names more than {MAX_COMMENT_RULES} rules; the others have no effect"
+                )
             }
             None if comment.reason.is_none() => {
                 "a `keytide: allow` comment without a reason has no effect".to_owned()

@@ -161,6 +161,13 @@ impl ScanOutcome {
             let reason = format!("it has {} more access keys, which are not reported", file.omitted);
             self.add_fault(file.file.clone(), reason);
         }
+        if file.omitted_comments > 0 {
+            let reason = format!(
+                "it has {} more `keytide: allow` comments, which are not looked at and accept nothing",
+                file.omitted_comments
+            );
+            self.add_fault(file.file.clone(), reason);
+        }
         if !file.is_empty() {
             self.found.push(file);
         }
@@ -279,4 +286,23 @@ fn read_whole<'b>(
         }
     }
     Ok(&buffer[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is not looked at as a whole is no pass.
+    #[test]
+    fn what_is_left_out_of_a_file_is_a_fault() {
+        let mut outcome = ScanOutcome::default();
+        outcome.add_file(ScannedFile { file: "all".to_owned(), ..ScannedFile::default() }, 1);
+        assert_eq!(outcome.faults, []);
+        let (file, omitted, omitted_comments) = ("part".to_owned(), 2, 3);
+        outcome.add_file(ScannedFile { file, omitted, omitted_comments, ..ScannedFile::default() }, 1);
+        let reasons: Vec<&str> = outcome.faults.iter().map(|(_, reason)| reason.as_str()).collect();
+        assert!(reasons[0].starts_with("it has 2 more access keys"), "{reasons:?}");
+        assert!(reasons[1].starts_with("it has 3 more `keytide: allow` comments"), "{reasons:?}");
+        assert_eq!(reasons.len(), 2);
+    }
 }

@@ -13,4 +13,6 @@ pub mod strict;
 mod tree;
 
 pub use reader::{MAX_DEPTH, ReadMode, SyntaxError, parse_documents, parse_editable, read_file};
+#[cfg(test)]
+pub use tree::NAMES_READ;
 pub use tree::{NodeKind, ScalarStyle, YamlField, YamlFile, YamlNode};

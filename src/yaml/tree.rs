@@ -145,9 +145,17 @@ impl YamlNode {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many names of fields were read: a test shows with it that the work is linear.
+    pub static NAMES_READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 impl YamlField {
     /// Returns the key's text; it is empty when the key is a list, a mapping or an alias.
     pub fn name(&self) -> &str {
+        #[cfg(test)]
+        NAMES_READ.set(NAMES_READ.get() + 1);
         self.key.scalar_text().unwrap_or_default()
     }
 }

@@ -36,6 +36,9 @@ pub const WINDOW_MARGIN: usize = 24 * 1024;
 /// consist of them.
 pub const MAX_MATCHES: usize = 1000;
 
+/// How many `keytide: allow` comments of one file count. The rest is counted only, and accepts nothing.
+pub const MAX_COMMENTS: usize = 1000;
+
 /// The result of one scan.
 #[derive(Debug, Default)]
 pub struct ScanResult {
@@ -43,6 +46,8 @@ pub struct ScanResult {
     /// The number of matches beyond [`MAX_MATCHES`].
     pub omitted: usize,
     pub comments: Vec<AllowComment>,
+    /// The number of comments beyond [`MAX_COMMENTS`].
+    pub omitted_comments: usize,
     /// How many bytes were read, counted once per read: the tests check that the work is linear.
     pub steps: u64,
 }
@@ -79,6 +84,29 @@ impl Cursor {
         }
         self.at.column += characters;
         self.offset = offset;
+    }
+}
+
+impl ScanResult {
+    /// Adds the comments whose markers are between the cursor and `end`.
+    fn collect_comments(&mut self, bytes: &[u8], markers: &[usize], mut cursor: Cursor, end: usize) {
+        let own = cursor.offset..end;
+        for (index, offset) in markers.iter().enumerate().filter(|(_, offset)| own.contains(offset)) {
+            let before = index.checked_sub(1).map_or(0, |before| markers[before]);
+            let after = markers.get(index + 1).copied().unwrap_or(bytes.len());
+            let range = allow_comment::comment_range(*offset, before..after);
+            self.steps += range.len() as u64;
+            cursor.advance_to(bytes, *offset);
+            let Some(comment) = allow_comment::parse_comment(bytes, *offset, range, cursor.at) else {
+                continue;
+            };
+            // One that is left out accepts nothing, so that its finding counts.
+            if self.comments.len() < MAX_COMMENTS {
+                self.comments.push(comment);
+            } else {
+                self.omitted_comments += 1;
+            }
+        }
     }
 }
 
@@ -130,8 +158,8 @@ impl Scanner {
     /// `start` is the position of `own`'s first byte: [`Cursor::after`] the own part of the window before.
     pub fn scan_window(&self, bytes: &[u8], own: Range<usize>, start: Cursor) -> ScanResult {
         let mut scan = ScanResult::default();
-        let mut comments = Vec::new();
-        let mut marks = self.find_matches(bytes, 0, &mut scan.steps, &mut comments);
+        let mut markers = Vec::new();
+        let mut marks = self.find_matches(bytes, 0, &mut scan.steps, &mut markers);
         marks.sort_by_key(|mark| (mark.span.start, mark.span.end));
         let mut cursor = Cursor { offset: own.start, at: start.at };
         let (mut ids, mut secrets) = (0, 0);
@@ -146,12 +174,8 @@ impl Scanner {
             scan.steps += excerpt::READ_BYTES as u64;
             scan.matches.push(mark.into_match(bytes, cursor.at));
         }
-        let mut cursor = Cursor { offset: own.start, at: start.at };
-        for offset in comments.into_iter().filter(|offset| own.contains(offset)) {
-            cursor.advance_to(bytes, offset);
-            scan.comments.extend(allow_comment::parse_comment(bytes, offset, cursor.at));
-        }
         scan.steps += 2 * own.len() as u64;
+        scan.collect_comments(bytes, &markers, Cursor { offset: own.start, at: start.at }, own.end);
         scan
     }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::repository::allow_comment::ALLOW_MARKER;
+use crate::repository::{ScannedFile, scan_file};
 
 const ID: &str = concat!("AKIA", "QNZGKIQY56JQ7WML");
 const SECRET: &str = concat!("h8Kq+2vXnB5/TzLw9RfY", "c3JdPm7sGaQe1UoVx4Ni");
@@ -102,6 +104,45 @@ fn many_pairs_are_compared_with_their_neighbours_only() {
     let scan = Scanner::new().scan(lines.as_bytes());
     assert_eq!(scan.matches.len(), 2 * MAX_MATCHES);
     assert_eq!(scan.omitted, 2 * (40_000 - MAX_MATCHES));
+}
+
+#[test]
+fn allow_comments_without_end_are_read_once_and_few_are_kept() {
+    let markers = 100_000;
+    for (unit, comments) in [
+        (format!("#{ALLOW_MARKER}"), markers),
+        (format!("#{ALLOW_MARKER}\n"), markers),
+        (ALLOW_MARKER.to_owned(), 1),
+    ] {
+        let text = unit.repeat(markers);
+        let scan = Scanner::new().scan(text.as_bytes());
+        assert_eq!(scan.comments.len(), comments.min(MAX_COMMENTS), "{unit}");
+        assert_eq!(scan.omitted_comments, comments - scan.comments.len(), "{unit}");
+        assert!(scan.comments.iter().all(|comment| comment.rules.is_empty()), "{unit}");
+        assert!(scan.steps < 6 * text.len() as u64, "{unit}: {} steps for {} bytes", scan.steps, text.len());
+    }
+}
+
+/// What is left out accepts nothing: neither a comment too many nor one of a later window.
+#[test]
+fn a_finding_behind_too_many_allow_comments_is_not_accepted() {
+    let line = format!("{ID} # {ALLOW_MARKER}exposed-key-id -- a sample\n");
+    let filler = format!("x # {ALLOW_MARKER}exposed-key-id -- a sample\n");
+    for (fillers, is_accepted) in [(MAX_COMMENTS - 1, true), (MAX_COMMENTS, false)] {
+        let text = format!("{}{line}", filler.repeat(fillers));
+        let whole = scan_file(&Scanner::new(), "x", text.as_bytes());
+        let mut parts = ScannedFile::default();
+        let (from, length) = (filler.len() * 600, text.len());
+        parts.add_window(Scanner::new().scan_window(text.as_bytes(), 0..from, Cursor::default()));
+        let cursor = Cursor::default().after(&text.as_bytes()[..from]);
+        parts.add_window(Scanner::new().scan_window(text.as_bytes(), from..length, cursor));
+        for file in [whole, parts] {
+            let at = file.matches[0].at.line;
+            let accepts = file.comments.iter().any(|comment| comment.covers_finding("exposed-key-id", at));
+            assert_eq!((accepts, file.omitted_comments), (is_accepted, usize::from(!is_accepted)));
+            assert_eq!(file.comments.len(), MAX_COMMENTS);
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Reads workflows and actions of GitHub: `env:` of workflow, job, container and step, `with:` of actions, `run:`, and the
 //! `secrets:` of reusable workflows.
 
+use std::rc::Rc;
+
 use super::key_names::{
-    is_for_another_credential, is_key_id_literal, names_key_id, names_secret, static_fields,
+    VariableIndex, index_variables, is_for_another_credential, is_key_id_literal, names_key_id, names_secret,
+    static_fields,
 };
 use super::script::{Script, is_static_expression, search_script};
 use super::usage::{CiKeys, InheritedSecrets, StaticKey, StaticKeyUse};
@@ -14,12 +17,18 @@ const KEY_ID_INPUTS: [&str; 2] = ["aws-access-key-id", "aws_access_key_id"];
 /// Other clouds have inputs of this name as well, so that the action has to be one for AWS.
 const GENERAL_INPUTS: [&str; 2] = ["access-key-id", "access_key_id"];
 
-/// The `env:` mappings around a step, the outermost first.
-type Environments<'n> = Vec<&'n YamlNode>;
+/// The `env:` mappings around a step. Each is read once, and many steps have the same ones around them.
+#[derive(Clone, Default)]
+struct Environments<'n> {
+    /// The variables of each, the outermost first.
+    variables: Vec<Rc<VariableIndex<'n>>>,
+    /// Whether one of them is for a temporary credential, or for another service than AWS.
+    is_for_another_credential: bool,
+}
 
 /// Collects the keys of a workflow or an action.
 pub fn collect_keys(source: &SourceText<'_>, root: &YamlNode, found: &mut CiKeys) {
-    let mut outer = Environments::new();
+    let mut outer = Environments::default();
     enter_environment(root, &mut outer, found);
     for job in root.get("jobs").map(YamlNode::fields).unwrap_or_default() {
         let job = &job.value;
@@ -57,8 +66,9 @@ fn collect_steps(source: &SourceText<'_>, owner: &YamlNode, outer: &Environments
 /// Adds the static keys of the `env:` of a workflow, job, container or step.
 fn enter_environment<'n>(owner: &'n YamlNode, environments: &mut Environments<'n>, found: &mut CiKeys) {
     let Some(environment) = owner.get("env") else { return };
-    environments.push(environment);
-    if environments.iter().any(|environment| is_for_another_credential(environment.fields())) {
+    environments.variables.push(Rc::new(index_variables(environment.fields())));
+    environments.is_for_another_credential |= is_for_another_credential(environment.fields());
+    if environments.is_for_another_credential {
         return;
     }
     for field in static_fields(environment.fields(), &|_, value| is_static(value)) {
@@ -111,7 +121,7 @@ fn is_unreported_secret(name: &str, environments: &Environments<'_>) -> bool {
 }
 
 fn find_variable<'n>(name: &str, environments: &Environments<'n>) -> Option<&'n str> {
-    environments.iter().rev().find_map(|environment| environment.get(name)?.scalar_text())
+    environments.variables.iter().rev().find_map(|variables| variables.get(name)?.scalar_text())
 }
 
 /// The `secrets:` of a job that calls a reusable workflow.

@@ -2,7 +2,8 @@
 //! set comes from the settings of the project, where it does not change between pipelines.
 
 use super::key_names::{
-    is_for_another_credential, is_key_id_literal, names_key_id, names_secret, scalar_value, static_fields,
+    VariableIndex, index_variables, is_for_another_credential, is_key_id_literal, names_key_id, names_secret,
+    scalar_value, static_fields,
 };
 use super::script::{Script, read_variable, search_script};
 use super::usage::{CiKeys, StaticKey, StaticKeyUse};
@@ -70,10 +71,11 @@ fn search_scripts(
     variables: Option<&YamlNode>,
     found: &mut CiKeys,
 ) {
-    if scripts.iter().any(|script| assumes_role(script)) {
+    if scripts.is_empty() || scripts.iter().any(|script| assumes_role(script)) {
         return;
     }
-    let is_static_variable = |name: &str| is_static_variable(name, variables);
+    let variables = index_variables(variables.map(YamlNode::fields).unwrap_or_default());
+    let is_static_variable = |name: &str| is_static_variable(name, &variables);
     for script in scripts {
         for part in merge_lines(script) {
             search_script(&Script { source, node: &part, is_static_variable: &is_static_variable }, found);
@@ -102,8 +104,8 @@ pub fn assumes_role(node: &YamlNode) -> bool {
     has_call || node.items().iter().any(assumes_role) || node.fields().iter().any(|f| assumes_role(&f.value))
 }
 
-fn is_static_variable(name: &str, variables: Option<&YamlNode>) -> bool {
-    match variables.and_then(|variables| variables.get(name)).and_then(scalar_value) {
+fn is_static_variable(name: &str, variables: &VariableIndex<'_>) -> bool {
+    match variables.get(name).copied().and_then(scalar_value) {
         // A key in a variable of the job is reported there.
         Some(value) => read_variable(value).is_some() && !names_key_id(name) && !names_secret(name),
         // What the file does not set comes from the settings of the project, under any name

@@ -1,5 +1,7 @@
 //! Decides by names and values whether a field passes a static access key of AWS.
 
+use std::collections::HashMap;
+
 use crate::repository::key_id::AccessKeyId;
 use crate::yaml::{YamlField, YamlNode};
 
@@ -56,6 +58,18 @@ pub fn is_for_another_credential(fields: &[YamlField]) -> bool {
 /// The text of a variable: GitLab also takes `value:` beside a description.
 pub fn scalar_value(node: &YamlNode) -> Option<&str> {
     node.scalar_text().or_else(|| node.get("value")?.scalar_text())
+}
+
+/// The variables of a mapping by their names, so that many can be looked up.
+pub type VariableIndex<'f> = HashMap<&'f str, &'f YamlNode>;
+
+/// Where a name occurs twice, the first counts.
+pub fn index_variables(fields: &[YamlField]) -> VariableIndex<'_> {
+    let mut index = VariableIndex::new();
+    for field in fields {
+        index.entry(field.name()).or_insert(&field.value);
+    }
+    index
 }
 
 /// The fields that pass a static key: each that holds an ID, or the first secret access key if no field holds an ID.

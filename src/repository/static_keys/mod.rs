@@ -107,6 +107,7 @@ fn unreadable(at: Position, reason: String) -> StaticKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::yaml::NAMES_READ;
 
     fn found(with: &str) -> Vec<StaticKey> {
         let text = format!(
@@ -175,5 +176,26 @@ mod tests {
         assert_eq!(read(&[text.as_bytes(), b"# \xff\n"].concat()), "3:3 it is not UTF-8");
         // Nearly all files pass no key, whatever else they are.
         assert_eq!(find_static_keys(".github/workflows/a.yml", b"on: push # \xff\n"), CiKeys::default());
+    }
+
+    /// Each variable is read a few times, however many steps, scripts and actions there are.
+    #[test]
+    fn the_work_of_many_variables_and_steps_is_linear() {
+        const COUNT: usize = 1_000;
+        let variables: String = (0..COUNT).map(|n| format!("  V{n}: x\n")).collect();
+        let github = format!("env:\n{variables}jobs:\n  a:\n    steps:\n");
+        let gitlab = format!("variables:\n{variables}script:\n");
+        for (path, head, step, keys) in [
+            (".github/workflows/a.yml", &github, "env: {a: b}", 0),
+            (".github/workflows/a.yml", &github, "run: AWS_ACCESS_KEY_ID=$X", 0),
+            (".github/workflows/a.yml", &github, "{uses: aws/x, with: {access-key-id: '${{env.X}}'}}", COUNT),
+            (".gitlab-ci.yml", &gitlab, "AWS_ACCESS_KEY_ID=$X", COUNT),
+        ] {
+            let text = format!("# access-key\n{head}{}", format!("    - {step}\n").repeat(COUNT));
+            let before = NAMES_READ.get();
+            assert_eq!(find_static_keys(path, text.as_bytes()).keys.len(), keys, "{step}");
+            let read = NAMES_READ.get() - before;
+            assert!((COUNT..50 * COUNT).contains(&read), "{step}: {read} names");
+        }
     }
 }

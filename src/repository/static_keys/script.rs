@@ -1,6 +1,8 @@
 //! Searches the lines of a script for those that set an access key: assignments in shells and PowerShell, `aws configure set`,
 //! lines of `~/.aws/credentials`, and secrets in arguments.
 
+use std::collections::HashSet;
+
 use super::key_names::{is_key_id_literal, names_key_id, names_secret, names_session_token};
 use super::usage::{CiKeys, StaticKey, StaticKeyUse};
 use crate::diagnostic::SourceText;
@@ -26,10 +28,10 @@ pub fn search_script(script: &Script<'_>, found: &mut CiKeys) {
     if lines.iter().any(|(_, line)| sets_session_token(line)) {
         return;
     }
-    let computed: Vec<&str> = lines.iter().flat_map(|(_, line)| list_computed_variables(line)).collect();
+    let computed: HashSet<&str> = lines.iter().flat_map(|(_, line)| list_computed_variables(line)).collect();
     let is_static_variable = |name: &str| {
         let is_named = names_key_id(name) || names_secret(name);
-        (is_named || !computed.contains(&name)) && (script.is_static_variable)(name)
+        (is_named || !computed.contains(name)) && (script.is_static_variable)(name)
     };
     let script = &Script { is_static_variable: &is_static_variable, ..*script };
     let (mut ids, mut secrets) = (Vec::new(), Vec::new());
@@ -77,25 +79,29 @@ fn sets_session_token(line: &str) -> bool {
 
 /// The variables that a script sets itself, from the output of a command or to a text: they hold no key of the settings.
 fn list_computed_variables(line: &str) -> Vec<&str> {
-    let is_computed =
-        |value: &str| value.contains("$(") || value.contains('`') || read_variable(value).is_none();
     let assignments = list_assignments(line).into_iter();
-    let mut names: Vec<&str> = assignments
-        .filter(|(_, value)| is_computed(value.trim_matches(['"', '\''])))
-        .map(|(name, _)| name)
-        .collect();
+    let mut names: Vec<&str> =
+        assignments.filter(|(_, rest)| is_computed(rest)).map(|(name, _)| name).collect();
     let code = line.trim_start_matches([' ', '-']);
     let words = code.strip_prefix("read ").map(str::split_whitespace).into_iter().flatten();
     names.extend(words.take_while(|word| !word.starts_with('<')));
     names
 }
 
+/// Whether the value at the start of `rest` is the output of a command, or a text.
+fn is_computed(rest: &str) -> bool {
+    // The start alone says of nearly all values that they read no variable.
+    if !rest.trim_start_matches(QUOTES).starts_with(['$', '%']) {
+        return true;
+    }
+    let value = first_word(rest).trim_matches(QUOTES);
+    value.contains("$(") || value.contains('`') || read_variable(value).is_none()
+}
+
 /// What the line sets to a static key.
 fn find_setting(line: &str, is_wanted: fn(&str) -> bool, script: &Script<'_>) -> Option<String> {
-    let mut settings = list_assignments(line);
-    settings.extend(read_configure(line));
-    for (name, value) in settings {
-        if is_wanted(name) && is_static_value(value, script) {
+    for (name, rest) in list_assignments(line).into_iter().chain(read_configure(line)) {
+        if is_wanted(name) && is_static_value(first_word(rest), script) {
             return Some(name.to_owned());
         }
     }
@@ -166,10 +172,13 @@ fn is_name_char(character: char) -> bool {
 /// end.
 const MAX_VALUE_BYTES: usize = 1024;
 
+const QUOTES: [char; 2] = ['"', '\''];
+
 /// What PowerShell writes before a variable of the environment.
 const ENVIRONMENT: &[u8] = b"env:";
 
-/// `NAME=VALUE` anywhere in the line. Spaces around the sign count in PowerShell and in files of profiles only.
+/// `NAME=VALUE` anywhere in the line, each with the rest of the line from the value on: [`first_word`] reads the value of the
+/// few names that matter. Spaces around the sign count in PowerShell and in files of profiles only.
 fn list_assignments(line: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     for (at, _) in line.match_indices('=') {
@@ -185,22 +194,24 @@ fn list_assignments(line: &str) -> Vec<(&str, &str)> {
         if name.is_empty() || (is_spaced && !is_powershell && !is_profile) {
             continue;
         }
-        found.push((name, first_word(line[at + 1..].trim_start())));
+        found.push((name, line[at + 1..].trim_start()));
     }
     found
 }
 
-/// `aws configure set NAME VALUE`, where the name may be below a profile.
+/// `aws configure set NAME VALUE`, where the name may be below a profile; with the rest of the line from the value on.
 fn read_configure(line: &str) -> Option<(&str, &str)> {
     let (_, rest) = line.split_once("configure set ")?;
     let at = rest.find("aws_")?;
     let end = rest[at..].find(char::is_whitespace)? + at;
-    Some((&rest[at..end], first_word(rest[end..].trim_start())))
+    Some((&rest[at..end], rest[end..].trim_start()))
 }
 
 /// A value up to the space after it; quotes and expressions may have spaces in them.
 fn first_word(text: &str) -> &str {
     let text = &text[..text.floor_char_boundary(MAX_VALUE_BYTES)];
+    #[cfg(test)]
+    tests::BYTES_READ.set(tests::BYTES_READ.get() + text.len());
     if let Some(quote) = text.chars().next().filter(|c| matches!(c, '"' | '\'')) {
         let end = text[1..].find(quote).map_or(text.len(), |end| end + 2);
         return &text[..end];
@@ -215,18 +226,60 @@ fn first_word(text: &str) -> &str {
 mod tests {
     use super::*;
 
-    /// Each assignment of a line looks at a part of the rest, however long that is.
+    thread_local! {
+        /// How many bytes of values were read.
+        pub static BYTES_READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    fn search(text: &str) -> Vec<StaticKey> {
+        let mut found = CiKeys::default();
+        let source = SourceText::new(text);
+        let root = crate::yaml::parse_documents("x").unwrap().remove(0);
+        let node = YamlNode { range: 0..text.len(), ..root };
+        search_script(&Script { source: &source, node: &node, is_static_variable: &|_| true }, &mut found);
+        found.keys
+    }
+
+    /// A line can have as many assignments as it is long. The values of names that do not matter are not read, and of the
+    /// others a part, however long the rest is.
     #[test]
-    fn a_value_is_bounded() {
-        for unit in ["A=${{ ", "A=A", "A='", "A=\u{e9}"] {
-            let line = unit.repeat(100_000);
-            let looked_at: usize = list_assignments(&line).iter().map(|(_, value)| value.len()).sum();
-            assert!(looked_at <= 100_000 * MAX_VALUE_BYTES, "{unit}: {looked_at}");
+    fn few_values_are_read_and_none_to_its_end() {
+        for (unit, of_each) in [
+            ("A=${{ ", MAX_VALUE_BYTES),
+            ("A=$A", MAX_VALUE_BYTES),
+            ("A=A", 0),
+            ("A='", 0),
+            ("A=\u{e9}", 0),
+            ("AWS_ACCESS_KEY_ID=A", MAX_VALUE_BYTES),
+        ] {
+            let count = 10_000;
+            let before = BYTES_READ.get();
+            assert_eq!(search(&unit.repeat(count)), [], "{unit}");
+            let read = BYTES_READ.get() - before;
+            assert!(read <= count * of_each, "{unit}: {read} bytes");
         }
-        assert_eq!(list_assignments("\u{e9}A=b"), [("A", "b")], "a letter of two bytes");
-        assert_eq!(
-            list_assignments("A=${{ secrets.A }} B='c d'"),
-            [("A", "${{ secrets.A }}"), ("B", "'c d'")]
+    }
+
+    /// A script can set as many variables as it has lines, each of which may be looked up.
+    #[test]
+    fn variables_that_a_script_sets_are_none_of_the_settings() {
+        let computed: String = (0..20_000).map(|number| format!("V{number}=$(x)\n")).collect();
+        let used: String = (0..20_001).map(|number| format!("AWS_ACCESS_KEY_ID=$V{number}\n")).collect();
+        let found = search(&format!("{computed}{used}"));
+        assert_eq!(found.iter().map(|key| key.at.line).collect::<Vec<_>>(), [40_001]);
+        let found = search(
+            "A=`x`\nread B\nC='$D'\nAWS_ACCESS_KEY_ID=$A\nAWS_ACCESS_KEY_ID=$B\nAWS_ACCESS_KEY_ID=$C\n",
         );
+        assert_eq!(found.iter().map(|key| key.at.line).collect::<Vec<_>>(), [6]);
+    }
+
+    #[test]
+    fn a_value_ends_at_a_space_outside_of_quotes_and_expressions() {
+        let values = |line| {
+            let all = list_assignments(line).into_iter();
+            all.map(|(name, rest)| (name, first_word(rest))).collect::<Vec<_>>()
+        };
+        assert_eq!(values("\u{e9}A=b"), [("A", "b")], "a letter of two bytes");
+        assert_eq!(values("A=${{ secrets.A }} B='c d'"), [("A", "${{ secrets.A }}"), ("B", "'c d'")]);
     }
 }

@@ -2,6 +2,7 @@
 //! and references to IAM users. Depth and work are bounded, so that no file can make it slow.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use hcl_edit::expr::{
     BinaryOperator, Conditional, Expression, ForExpr, FuncCall, Object, ObjectKey, Traversal,
@@ -11,51 +12,32 @@ use hcl_edit::template::{Element, StringTemplate};
 
 use super::folder::{ConfigFolder, VariableValue};
 use super::functions::call_function;
+use super::instances::{Instances, Scope, count_instances, key_instances};
 use super::parse::{IAM_USER, Resource, only_interpolation};
-use super::value::Value;
+use super::value::{MAX_ELEMENTS, MAX_TEXT_BYTES, Value};
+use super::work::WorkBudget;
 
 /// How deeply expressions and references may be nested, and how many attributes and indexes may follow a name; what has
 /// more is unknown. A local value may name itself.
 const MAX_DEPTH: usize = 40;
-/// How many expressions are evaluated for one question, and how many elements a collection may have.
-const MAX_WORK: usize = 20_000;
-const MAX_ELEMENTS: usize = 200;
 
-/// The names that have a value only in one place: one pass of `for_each`, `count` or `for`.
-#[derive(Debug, Clone, Default)]
-pub struct Scope {
-    each: Option<(Value, Value)>,
-    index: Option<u64>,
-    bindings: Vec<(String, Value)>,
-}
-
-/// The instances of a resource.
-pub enum Instances {
-    One,
-    Counted(Vec<Scope>),
-    /// With the key of each.
-    Keyed(Vec<(String, Scope)>),
-    /// Their number is computed.
-    Unknown,
-}
-
-/// Evaluates expressions of one folder.
+/// Evaluates expressions of one folder, for as long as there is work left.
 pub struct Evaluator<'f> {
     folder: &'f ConfigFolder,
-    work: Cell<usize>,
+    work: &'f WorkBudget,
     used_default: Cell<bool>,
     used_variable: Cell<bool>,
 }
 
 impl<'f> Evaluator<'f> {
-    pub fn new(folder: &'f ConfigFolder) -> Self {
+    pub fn new(folder: &'f ConfigFolder, work: &'f WorkBudget) -> Self {
         let (used_default, used_variable) = (Cell::new(false), Cell::new(false));
-        Self { folder, work: Cell::new(0), used_default, used_variable }
+        Self { folder, work, used_default, used_variable }
     }
 
-    /// Whether the default of a variable, which a caller can replace, was part of a value.
-    pub fn has_used_default(&self) -> bool {
-        self.used_default.get()
+    /// Whether the default of a variable, which a caller can replace, was part of a value since the last call.
+    pub fn take_used_default(&self) -> bool {
+        self.used_default.take()
     }
 
     /// The instances of a resource.
@@ -83,13 +65,12 @@ impl<'f> Evaluator<'f> {
     }
 
     fn value_at(&self, expression: &Expression, scope: &Scope, depth: usize) -> Value {
-        self.work.set(self.work.get() + 1);
-        if depth > MAX_DEPTH || self.work.get() > MAX_WORK {
+        if depth > MAX_DEPTH || !self.work.spend(1) {
             return Value::Unknown;
         }
         let depth = depth + 1;
         match expression {
-            Expression::String(text) => Value::Text(text.as_str().to_owned()),
+            Expression::String(text) => Value::text(text.as_str()),
             Expression::Number(number) => number.as_u64().map_or(Value::Unknown, Value::Number),
             Expression::Bool(value) => Value::Bool(**value),
             Expression::Array(items) if items.len() <= MAX_ELEMENTS => {
@@ -108,7 +89,7 @@ impl<'f> Evaluator<'f> {
             Expression::BinaryOp(operation) => {
                 let left = self.value_at(&operation.lhs_expr, scope, depth);
                 let right = self.value_at(&operation.rhs_expr, scope, depth);
-                compare(&left, *operation.operator, &right)
+                self.compare(&left, *operation.operator, &right)
             }
             _ => Value::Unknown,
         }
@@ -118,11 +99,11 @@ impl<'f> Evaluator<'f> {
         let mut fields = Vec::new();
         for (key, value) in object.iter() {
             let key = match key {
-                ObjectKey::Ident(name) => Some(name.as_str().to_owned()),
-                ObjectKey::Expression(expression) => self.value_at(expression, scope, depth).to_text(),
+                ObjectKey::Ident(name) => Value::text(name.as_str()),
+                ObjectKey::Expression(expression) => self.value_at(expression, scope, depth),
             };
             // One unknown key makes the set of keys unknown.
-            let Some(key) = key else { return Value::Unknown };
+            let Some(key) = key.to_text() else { return Value::Unknown };
             fields.push((key, self.value_at(value.expr(), scope, depth)));
         }
         Value::map(fields)
@@ -135,11 +116,13 @@ impl<'f> Evaluator<'f> {
         let mut text = String::new();
         for element in template.iter() {
             let part = match element {
-                Element::Literal(literal) => Some(literal.as_str().to_owned()),
-                Element::Interpolation(inner) => self.value_at(&inner.expr, scope, depth).to_text(),
-                Element::Directive(_) => None,
+                Element::Literal(literal) => Value::text(literal.as_str()),
+                Element::Interpolation(inner) => self.value_at(&inner.expr, scope, depth),
+                Element::Directive(_) => Value::Unknown,
             };
-            let Some(part) = part else { return Value::Unknown };
+            let Some(part) = part.to_text().filter(|part| text.len() + part.len() <= MAX_TEXT_BYTES) else {
+                return Value::Unknown;
+            };
             text.push_str(&part);
         }
         Value::Text(text)
@@ -152,6 +135,10 @@ impl<'f> Evaluator<'f> {
         }
         let arguments: Vec<Value> =
             call.args.iter().map(|argument| self.value_at(argument, scope, depth)).collect();
+        // Before the call: it reads all of them.
+        if !self.work.spend(arguments.iter().map(Value::element_count).sum()) {
+            return Value::Unknown;
+        }
         match call_function(call.name.name.as_str(), &arguments) {
             Value::List(items) if items.len() > MAX_ELEMENTS => Value::Unknown,
             Value::Map(fields) if fields.len() > MAX_ELEMENTS => Value::Unknown,
@@ -167,7 +154,7 @@ impl<'f> Evaluator<'f> {
             _ => {
                 let one = self.value_at(&conditional.true_expr, scope, depth);
                 let other = self.value_at(&conditional.false_expr, scope, depth);
-                return if one.is_known() && one == other { one } else { Value::Unknown };
+                return if one.equals(&other, self.work) == Some(true) { one } else { Value::Unknown };
             }
         };
         self.value_at(chosen, scope, depth)
@@ -178,13 +165,14 @@ impl<'f> Evaluator<'f> {
         let Some(entries) = collection.entries().filter(|_| !expression.grouping) else {
             return Value::Unknown;
         };
+        let Some(names) = name_bindings(expression) else { return Value::Unknown };
         let (mut items, mut fields) = (Vec::new(), Vec::new());
         for (key, value) in entries {
-            let mut inner = scope.clone();
-            if let Some(name) = &expression.intro.key_var {
-                inner.bindings.push((name.as_str().to_owned(), key));
+            if !self.work.spend(scope.binding_count()) {
+                return Value::Unknown;
             }
-            inner.bindings.push((expression.intro.value_var.as_str().to_owned(), value));
+            let key = expression.intro.key_var.as_ref().map(|_| key);
+            let inner = scope.bind(&names, key.into_iter().chain([value]));
             let condition = expression.cond.as_ref().map(|cond| self.value_at(&cond.expr, &inner, depth));
             match condition {
                 None | Some(Value::Bool(true)) => {}
@@ -208,15 +196,16 @@ impl<'f> Evaluator<'f> {
             return Value::Unknown;
         }
         let operators: Vec<&TraversalOperator> = traversal.operators.iter().map(|one| &**one).collect();
+        if operators.iter().any(|operator| is_long_name(operator)) {
+            return Value::Unknown;
+        }
         let Expression::Variable(root) = &traversal.expr else {
             let value = self.value_at(&traversal.expr, scope, depth);
             return self.follow(value, &operators, scope, depth);
         };
         let (value, rest) = match (root.as_str(), &operators[..]) {
             ("each", [TraversalOperator::GetAttr(name), rest @ ..]) => (scope.each_part(name.as_str()), rest),
-            ("count", [TraversalOperator::GetAttr(_), rest @ ..]) => {
-                (scope.index.map_or(Value::Unknown, Value::Number), rest)
-            }
+            ("count", [TraversalOperator::GetAttr(_), rest @ ..]) => (scope.count_index(), rest),
             ("local", [TraversalOperator::GetAttr(name), rest @ ..]) => {
                 let local = self.folder.local(name.as_str());
                 // A local value knows nothing of the place that it is used in.
@@ -242,6 +231,9 @@ impl<'f> Evaluator<'f> {
 
     fn follow(&self, value: Value, operators: &[&TraversalOperator], scope: &Scope, depth: usize) -> Value {
         let Some((first, rest)) = operators.split_first() else { return value };
+        if !self.work.spend(1) {
+            return Value::Unknown;
+        }
         let next = match first {
             TraversalOperator::GetAttr(name) => value.attribute(name.as_str()),
             TraversalOperator::Index(key) => match &value {
@@ -252,6 +244,7 @@ impl<'f> Evaluator<'f> {
             TraversalOperator::LegacyIndex(index) => value.element(&Value::Number(**index)),
             TraversalOperator::AttrSplat(_) | TraversalOperator::FullSplat(_) => {
                 return match value {
+                    Value::List(items) if !self.work.spend(items.len()) => Value::Unknown,
                     Value::List(items) => {
                         let each = items.iter().map(|item| self.follow(item.clone(), rest, scope, depth));
                         Value::list(each.collect())
@@ -283,6 +276,7 @@ impl<'f> Evaluator<'f> {
         let Some(resource) = resource else { return Value::Unknown };
         match self.instances_at(resource, depth) {
             Instances::One => self.user_fields(resource, &Scope::default(), depth),
+            Instances::Counted(scopes) if !self.work.spend(scopes.len()) => Value::Unknown,
             Instances::Counted(scopes) => {
                 Value::list(scopes.iter().map(|scope| self.user_fields(resource, scope, depth)).collect())
             }
@@ -307,56 +301,28 @@ impl<'f> Evaluator<'f> {
             resource.attribute(attribute).map_or(Value::Unknown, |name| self.value_at(name, scope, depth));
         Value::map(names.iter().map(|field| ((*field).to_owned(), name.clone())).collect())
     }
-}
 
-impl Scope {
-    fn binding(&self, name: &str) -> Value {
-        let found = self.bindings.iter().rev().find(|(known, _)| known == name);
-        found.map_or(Value::Unknown, |(_, value)| value.clone())
-    }
-
-    fn each_part(&self, name: &str) -> Value {
-        match (&self.each, name) {
-            (Some((key, _)), "key") => key.clone(),
-            (Some((_, value)), "value") => value.clone(),
+    fn compare(&self, left: &Value, operator: BinaryOperator, right: &Value) -> Value {
+        match (operator, left, right) {
+            (BinaryOperator::Eq, ..) => left.equals(right, self.work).map_or(Value::Unknown, Value::Bool),
+            (BinaryOperator::NotEq, ..) => {
+                left.equals(right, self.work).map_or(Value::Unknown, |is_equal| Value::Bool(!is_equal))
+            }
+            (BinaryOperator::Less, Value::Number(left), Value::Number(right)) => Value::Bool(left < right),
+            (BinaryOperator::Greater, Value::Number(left), Value::Number(right)) => Value::Bool(left > right),
             _ => Value::Unknown,
         }
     }
 }
 
-fn count_instances(count: &Value) -> Instances {
-    match count {
-        Value::Number(count) if *count <= MAX_ELEMENTS as u64 => Instances::Counted(
-            (0..*count).map(|index| Scope { index: Some(index), ..Scope::default() }).collect(),
-        ),
-        _ => Instances::Unknown,
-    }
+/// The names that a `for` gives a value to in each pass; `None` where one is too long.
+fn name_bindings(expression: &ForExpr) -> Option<Vec<Rc<str>>> {
+    let intro = &expression.intro;
+    let names = intro.key_var.iter().chain([&intro.value_var]).map(|name| name.as_str());
+    names.map(|name| (name.len() <= MAX_TEXT_BYTES).then(|| Rc::from(name))).collect()
 }
 
-/// Of a set, the key of an element is the element.
-fn key_instances(collection: &Value) -> Instances {
-    let Some(entries) = collection.entries() else { return Instances::Unknown };
-    let is_set = matches!(collection, Value::List(_));
-    let mut instances = Vec::new();
-    for (key, value) in entries {
-        let key = if is_set { value.clone() } else { key };
-        let Some(text) = key.to_text() else { return Instances::Unknown };
-        instances.push((text, Scope { each: Some((key, value)), ..Scope::default() }));
-    }
-    Instances::Keyed(instances)
-}
-
-fn compare(left: &Value, operator: BinaryOperator, right: &Value) -> Value {
-    match operator {
-        BinaryOperator::Eq if left.is_known() && right.is_known() => Value::Bool(left == right),
-        BinaryOperator::NotEq if left.is_known() && right.is_known() => Value::Bool(left != right),
-        BinaryOperator::Greater | BinaryOperator::Less => match (left, right) {
-            (Value::Number(left), Value::Number(right)) if operator == BinaryOperator::Less => {
-                Value::Bool(left < right)
-            }
-            (Value::Number(left), Value::Number(right)) => Value::Bool(left > right),
-            _ => Value::Unknown,
-        },
-        _ => Value::Unknown,
-    }
+/// Whether it is an attribute with a longer name than any that is looked up: to look one up costs as much as it is long.
+fn is_long_name(operator: &TraversalOperator) -> bool {
+    matches!(operator, TraversalOperator::GetAttr(name) if name.as_str().len() > MAX_TEXT_BYTES)
 }

@@ -13,6 +13,8 @@ pub struct ConfigFolder {
     variables: HashMap<String, VariableValue>,
     /// Each with the file that it is in.
     pub resources: Vec<(String, Resource)>,
+    /// The place of each in `resources`, by whether it is data, its kind and its name.
+    places: HashMap<(bool, String, String), usize>,
 }
 
 /// What the files say about the value of a variable.
@@ -43,6 +45,10 @@ impl ConfigFolder {
                 values.push((path, file.assignments));
             }
         }
+        for (index, (_, Resource { is_data, kind, name, .. })) in folder.resources.iter().enumerate() {
+            // Terraform refuses a second one of the same name.
+            folder.places.entry((*is_data, kind.clone(), name.clone())).or_insert(index);
+        }
         for (path, assignments) in values {
             folder.assign_variables(&path, assignments);
         }
@@ -72,8 +78,8 @@ impl ConfigFolder {
     }
 
     pub fn find_resource(&self, is_data: bool, kind: &str, name: &str) -> Option<&Resource> {
-        let mut all = self.resources.iter().map(|(_, resource)| resource);
-        all.find(|found| found.is_data == is_data && found.kind == kind && found.name == name)
+        let place = self.places.get(&(is_data, kind.to_owned(), name.to_owned()))?;
+        self.resources.get(*place).map(|(_, resource)| resource)
     }
 }
 
@@ -81,4 +87,22 @@ fn is_read_automatically(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let stem = name.strip_suffix(".json").unwrap_or(name);
     stem == "terraform.tfvars" || stem.ends_with(".auto.tfvars")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::parse_config;
+    use super::*;
+
+    #[test]
+    fn a_resource_is_found_by_its_mode_kind_and_name() {
+        let text = "data \"aws_iam_user\" \"a\" {}\nresource \"aws_iam_user\" \"a\" {}\nresource \"aws_iam_access_key\" \"a\" {}\nresource \"aws_iam_user\" \"a\" {}\n";
+        let config = parse_config("x.tf", text.as_bytes()).unwrap();
+        let folder = ConfigFolder::from_files(vec![("x.tf".to_owned(), config)]);
+        let line = |is_data, kind, name| folder.find_resource(is_data, kind, name).map(|found| found.at.line);
+        assert_eq!(line(true, "aws_iam_user", "a"), Some(1));
+        assert_eq!(line(false, "aws_iam_user", "a"), Some(2), "the first of two");
+        assert_eq!(line(false, "aws_iam_access_key", "a"), Some(3));
+        assert_eq!((line(true, "aws_iam_access_key", "a"), line(false, "aws_iam_user", "b")), (None, None));
+    }
 }

@@ -1,5 +1,7 @@
 //! Computes the few functions of Terraform that names of users are made with; the result of every other is unknown.
 
+use std::collections::HashMap;
+
 use super::value::Value;
 
 /// Calls a function with evaluated arguments.
@@ -16,14 +18,14 @@ pub fn call_function(name: &str, arguments: &[Value]) -> Value {
         ("values", [Value::Map(fields)]) => {
             Value::list(fields.iter().map(|(_, value)| value.clone()).collect())
         }
-        ("lower", [Value::Text(text)]) => Value::Text(text.to_lowercase()),
-        ("upper", [Value::Text(text)]) => Value::Text(text.to_uppercase()),
-        ("trimspace", [Value::Text(text)]) => Value::Text(text.trim().to_owned()),
+        ("lower", [Value::Text(text)]) => Value::text(&text.to_lowercase()),
+        ("upper", [Value::Text(text)]) => Value::text(&text.to_uppercase()),
+        ("trimspace", [Value::Text(text)]) => Value::text(text.trim()),
         ("concat", lists) => concatenate(lists),
         ("merge", maps) => merge(maps),
         ("join", [Value::Text(separator), Value::List(items)]) => {
             let texts: Option<Vec<String>> = items.iter().map(Value::to_text).collect();
-            texts.map_or(Value::Unknown, |texts| Value::Text(texts.join(separator)))
+            texts.map_or(Value::Unknown, |texts| Value::text(&texts.join(separator)))
         }
         _ => Value::Unknown,
     }
@@ -50,13 +52,15 @@ fn concatenate(lists: &[Value]) -> Value {
 }
 
 fn merge(maps: &[Value]) -> Value {
-    let mut all: Vec<(String, Value)> = Vec::new();
+    let (mut all, mut places) = (Vec::new(), HashMap::new());
     for map in maps {
         let Value::Map(fields) = map else { return Value::Unknown };
-        for (key, value) in fields.iter() {
-            all.retain(|(known, _)| known != key);
-            all.push((key.clone(), value.clone()));
+        for field in fields.iter() {
+            if let Some(earlier) = places.insert(field.0.as_str(), all.len()) {
+                all[earlier] = None;
+            }
+            all.push(Some(field.clone()));
         }
     }
-    Value::map(all)
+    Value::map(all.into_iter().flatten().collect())
 }

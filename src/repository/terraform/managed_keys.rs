@@ -2,11 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::evaluate::{Evaluator, Instances, Scope};
+use super::evaluate::Evaluator;
 use super::folder::ConfigFolder;
+use super::instances::{Instances, Scope};
 use super::parse::{ACCESS_KEY, ConfigError, IAM_USER, Resource, is_variable_values, parse_config};
 use super::users::is_user_name;
+use super::work::WorkBudget;
 use crate::diagnostic::Position;
+
+/// How much work the keys of one folder may take, and those of all folders. The users of the rest are unknown.
+const FOLDER_WORK: usize = 200_000;
+const TOTAL_WORK: usize = 10 * FOLDER_WORK;
+/// What each further user of a key costs beside the text of its address: it becomes a finding of its own.
+const USER_WORK: usize = 50;
 
 /// What the files say about access keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,11 +66,11 @@ pub fn find_managed_keys(files: &[(String, Vec<u8>)]) -> ManagedKeys {
     for (path, bytes) in files {
         folders.entry(folder_of(path)).or_default().push((path.as_str(), bytes.as_slice()));
     }
-    let mut found = ManagedKeys::default();
+    let (mut found, total) = (ManagedKeys::default(), WorkBudget::new(TOTAL_WORK));
     for mut files in folders.into_values() {
         if files.iter().any(|(_, bytes)| mentions_access_key(bytes)) {
             files.sort_unstable();
-            read_folder(&files, &mut found);
+            read_folder(&files, &total, &mut found);
         }
     }
     found
@@ -73,7 +81,7 @@ pub fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-fn read_folder(files: &[(&str, &[u8])], found: &mut ManagedKeys) {
+fn read_folder(files: &[(&str, &[u8])], total: &WorkBudget, found: &mut ManagedKeys) {
     let mut configs = Vec::new();
     for (path, bytes) in files.iter().filter(|(path, bytes)| is_relevant(path, bytes)) {
         match parse_config(path, bytes) {
@@ -86,16 +94,26 @@ fn read_folder(files: &[(&str, &[u8])], found: &mut ManagedKeys) {
         }
     }
     let folder = ConfigFolder::from_files(configs);
+    let work = WorkBudget::new(FOLDER_WORK.min(total.left()));
+    let evaluator = Evaluator::new(&folder, &work);
     for (file, resource) in &folder.resources {
         if resource.kind == ACCESS_KEY && !resource.is_data {
-            found.keys.extend(read_key(&folder, file, resource));
+            found.keys.extend(read_key(&evaluator, &work, file, resource));
         }
     }
+    total.spend(work.spent());
 }
 
-/// `None` for a resource without instances.
-fn read_key(folder: &ConfigFolder, file: &str, resource: &Resource) -> Option<ManagedKey> {
-    let evaluator = Evaluator::new(folder);
+/// `None` for a resource without instances. Where the work is used up, that is not known of any.
+fn read_key(
+    evaluator: &Evaluator<'_>,
+    work: &WorkBudget,
+    file: &str,
+    resource: &Resource,
+) -> Option<ManagedKey> {
+    // Not that of the key before
+    evaluator.take_used_default();
+    let address = resource.address();
     let scopes = match evaluator.list_instances(resource) {
         Instances::One | Instances::Unknown => vec![Scope::default()],
         Instances::Counted(scopes) => scopes,
@@ -108,16 +126,16 @@ fn read_key(folder: &ConfigFolder, file: &str, resource: &Resource) -> Option<Ma
     for scope in &scopes {
         let user = resource.attribute("user").and_then(|user| evaluator.evaluate(user, scope).to_text());
         match user.filter(|user| is_user_name(user)) {
-            Some(user) if !users.contains(&user) => users.push(user),
-            Some(_) => {}
-            None => is_undecided = true,
+            Some(user) if users.contains(&user) => {}
+            Some(user) if users.is_empty() || work.spend(USER_WORK + address.len()) => users.push(user),
+            _ => is_undecided = true,
         }
     }
     Some(ManagedKey {
         file: file.to_owned(),
         at: resource.at,
-        address: resource.address(),
-        is_by_default: evaluator.has_used_default() && !users.is_empty(),
+        address,
+        is_by_default: evaluator.take_used_default() && !users.is_empty(),
         users,
         is_undecided,
     })
@@ -228,6 +246,89 @@ mod tests {
         assert_eq!(read("", &long).unread.len(), 1);
         let conditional = format!("{}1", "true ? 1 : ".repeat(5_000));
         assert_eq!(read("", &conditional).unread.len(), 1);
+    }
+
+    /// What is known of the last key where `count` keys of the user `user` are before it.
+    fn read_last(before: &str, user: &str, count: usize) -> (usize, ManagedKey) {
+        let key = format!("resource \"aws_iam_access_key\" \"k\" {{\n  user = {user}\n}}\n");
+        let last = "resource \"aws_iam_access_key\" \"last\" {\n  user = \"z\"\n}";
+        let mut found = read(&format!("{before}\n{}{last}", key.repeat(count)), "\"y\"").keys;
+        found.pop();
+        (found.len(), found.pop().unwrap())
+    }
+
+    #[test]
+    fn all_keys_of_a_folder_share_the_work_and_none_is_left_out() {
+        let numbers = (0..150).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
+        let before = format!(
+            "locals {{\n  n = [{numbers}]\n  x = [for a in local.n : [for b in local.n : aws_iam_user.u.name]]\n}}\nresource \"aws_iam_user\" \"u\" {{\n  name = \"a\"\n}}"
+        );
+        assert_eq!(read(&before, "local.x[0][0]").keys[0].users, ["a"], "one key has enough");
+        let (count, last) = read_last(&before, "local.x[0][0]", 5);
+        assert_eq!((count, last.users.len(), last.is_undecided), (6, 0, true), "{last:?}");
+        let (count, last) = read_last(&before, "\"a\"", 500);
+        assert_eq!((count, last.users, last.is_undecided), (501, vec!["z".to_owned()], false));
+    }
+
+    #[test]
+    fn all_folders_share_the_work() {
+        let numbers = (0..150).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
+        let text = format!(
+            "locals {{\n  n = [{numbers}]\n}}\nresource \"aws_iam_access_key\" \"k\" {{\n  user = [for a in local.n : [for b in local.n : \"a\"]][0][0]\n}}\n"
+        );
+        let files: Vec<(String, Vec<u8>)> =
+            (0..200).map(|folder| (format!("{folder:03}/k.tf"), text.clone().into_bytes())).collect();
+        let keys = find_managed_keys(&files).keys;
+        assert_eq!(
+            (keys.len(), &keys[0].users[..], keys[0].is_undecided),
+            (200, &["a".to_owned()][..], false)
+        );
+        assert_eq!((keys[199].users.len(), keys[199].is_undecided), (0, true));
+    }
+
+    /// Each user of each key becomes a finding.
+    #[test]
+    fn few_users_of_many_are_listed_and_none_is_left_out() {
+        let names = (0..200).map(|number| format!("\"u{number}\"")).collect::<Vec<_>>().join(", ");
+        for (count, length) in [(200, 1), (1, FOLDER_WORK)] {
+            let key = format!(
+                "resource \"aws_iam_access_key\" \"{}\" {{\n  for_each = toset([{names}])\n  user = each.key\n}}\n",
+                "k".repeat(length)
+            );
+            let found = read(&key.repeat(count), "\"a\"").keys;
+            let texts: usize =
+                found.iter().map(|key| key.users.len().saturating_sub(1) * key.address.len()).sum();
+            assert!(texts <= FOLDER_WORK, "{count} keys with names of {length}: {texts} bytes");
+            assert_eq!(found.len(), count + 1);
+            assert!(found[count].is_undecided);
+        }
+    }
+
+    /// A value that is small in memory can be large to what looks at all of it. Each of these users would be `a`.
+    #[test]
+    fn work_within_a_value_counts() {
+        let (mut open, mut value) = (String::new(), "1".to_owned());
+        for level in 0..6 {
+            open.push_str(&format!("[for v{level} in [{value}] : "));
+            value = format!("[{}]", vec![format!("v{level}"); 10].join(", "));
+        }
+        let close = format!("{}{}", "]".repeat(6), "[0]".repeat(6));
+        let fields = (0..100).map(|number| format!("k{number} = 1")).collect::<Vec<_>>().join(", ");
+        let long = "x".repeat(300);
+        for user in [
+            format!("{open}{value} == {value} ? \"a\" : \"b\"{close}"),
+            format!("{open}length({value}{}) == 10 ? \"a\" : \"b\"{close}", "[*]".repeat(6)),
+            format!(
+                "[for x in [{{{fields}}}] : length(merge({})) == 100 ? \"a\" : \"b\"][0]",
+                ["x"; 3_000].join(", ")
+            ),
+            format!("\"{long}\" == \"{long}\" ? \"a\" : \"b\""),
+            format!("[for x in [\"{}\"] : \"${{x}}${{x}}\" == \"\" ? \"b\" : \"a\"][0]", &long[..200]),
+            format!("[for {long} in [1] : \"a\"][0]"),
+            format!("{{ {long} = \"a\" }}.{long}"),
+        ] {
+            assert!(read("", &user).keys[0].is_undecided, "{user}");
+        }
     }
 
     #[test]

@@ -2,14 +2,17 @@
 //! they manage (`check`, `plan`, `doctor`). What only `terraform apply` knows is reported as undecided, never guessed.
 //!
 //! [`parse`] reads one file, [`folder`] puts the files of a folder together, [`evaluate`] computes values over literals.
+//! [`work`] bounds what that costs, whatever the files say.
 
 mod evaluate;
 mod folder;
 mod functions;
+mod instances;
 mod managed_keys;
 mod parse;
 mod users;
 mod value;
+mod work;
 
 pub use managed_keys::{
     ManagedKey, ManagedKeys, UnreadConfig, find_managed_keys, folder_of, mentions_access_key,

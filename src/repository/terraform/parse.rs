@@ -1,12 +1,15 @@
 //! Reads one file of Terraform or OpenTofu: its resources for IAM users and access keys, its variables and its local values.
 //! `hcl-edit` parses the native syntax, the YAML reader the JSON syntax; both become expressions of `hcl-edit`.
 
+use std::collections::HashMap;
+
 use hcl_edit::expr::{Array, Expression, Object, ObjectKey, ObjectValue};
 use hcl_edit::parser::{parse_body, parse_template};
 use hcl_edit::structure::{Block, Body};
 use hcl_edit::template::{Element, StringTemplate};
 use hcl_edit::{Decorated, Ident, Span};
 
+use super::value::MAX_ELEMENTS;
 use crate::diagnostic::{Position, SourceText};
 use crate::yaml::{NodeKind, ScalarStyle, YamlNode, parse_documents};
 
@@ -40,7 +43,7 @@ pub struct Resource {
     pub name: String,
     pub at: Position,
     /// Of the block itself, not of the blocks in it.
-    pub attributes: Vec<Assignment>,
+    pub attributes: HashMap<String, Expression>,
 }
 
 /// Why a file was not read, and where.
@@ -52,7 +55,7 @@ pub struct ConfigError {
 
 impl Resource {
     pub fn attribute(&self, name: &str) -> Option<&Expression> {
-        self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+        self.attributes.get(name)
     }
 
     pub fn address(&self) -> String {
@@ -115,6 +118,15 @@ fn collect_attributes(body: Body) -> Vec<Assignment> {
     all
 }
 
+/// The first value of each name: Terraform refuses a second one.
+fn index_assignments(assignments: Vec<Assignment>) -> HashMap<String, Expression> {
+    let mut index = HashMap::new();
+    for (name, value) in assignments {
+        index.entry(name).or_insert(value);
+    }
+    index
+}
+
 impl ConfigFile {
     fn add_block(&mut self, block: Block, at: Position) {
         let labels: Vec<String> = block.labels.iter().map(|label| label.as_str().to_owned()).collect();
@@ -130,7 +142,7 @@ impl ConfigFile {
                     kind: kind.clone(),
                     name: name.clone(),
                     at,
-                    attributes: collect_attributes(block.body),
+                    attributes: index_assignments(collect_attributes(block.body)),
                 });
             }
             _ => {}
@@ -179,7 +191,7 @@ impl ConfigFile {
                     kind: kind.to_owned(),
                     name: field.name().to_owned(),
                     at: field.key.at,
-                    attributes: read_json_fields(body),
+                    attributes: index_assignments(read_json_fields(body)),
                 });
             }
         }
@@ -206,6 +218,12 @@ fn read_json_fields(node: &YamlNode) -> Vec<Assignment> {
 
 fn read_json_value(node: &YamlNode) -> Expression {
     match &node.kind {
+        // It has no value, and `hcl-edit` compares each new field of an object with all others.
+        NodeKind::List(_) | NodeKind::Map(_)
+            if node.items().len().max(node.fields().len()) > MAX_ELEMENTS =>
+        {
+            unknown_expression()
+        }
         NodeKind::List(items) => Expression::Array(items.iter().map(read_json_value).collect::<Array>()),
         NodeKind::Map(_) => {
             let mut object = Object::new();
@@ -231,15 +249,20 @@ fn read_json_text(text: &str) -> Expression {
     }
     match parse_template(text) {
         Ok(template) => Expression::StringTemplate(template.into_iter().collect::<StringTemplate>()),
-        // A variable of this name has no value, so that the text is unknown.
-        Err(_) => Expression::Variable(Decorated::new(Ident::new_sanitized("unreadable"))),
+        Err(_) => unknown_expression(),
     }
+}
+
+/// A variable of this name has no value.
+fn unknown_expression() -> Expression {
+    Expression::Variable(Decorated::new(Ident::new_sanitized("unreadable")))
 }
 
 /// The only expression of a template, whose value is not turned into a text.
 pub fn only_interpolation(template: &StringTemplate) -> Option<&Expression> {
-    match template.iter().collect::<Vec<_>>()[..] {
-        [Element::Interpolation(only)] => Some(&only.expr),
+    let mut elements = template.iter();
+    match (elements.next(), elements.next()) {
+        (Some(Element::Interpolation(only)), None) => Some(&only.expr),
         _ => None,
     }
 }

@@ -1,9 +1,14 @@
 //! Finds the IAM users that a Terraform file creates, for `keytide init`. A name that Terraform computes is reported as
 //! undecided.
 
-use super::evaluate::{Evaluator, Instances, Scope};
+use super::evaluate::Evaluator;
 use super::folder::ConfigFolder;
+use super::instances::{Instances, Scope};
 use super::parse::{IAM_USER, Resource, parse_config};
+use super::work::WorkBudget;
+
+/// How much work the names of one file may take.
+const MAX_WORK: usize = 20_000;
 
 /// What one file says about IAM users.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,7 +34,8 @@ pub fn find_iam_users(path: &str, bytes: &[u8]) -> TerraformUsers {
         }
     };
     let folder = ConfigFolder::from_files(vec![(path.to_owned(), config)]);
-    let evaluator = Evaluator::new(&folder);
+    let work = WorkBudget::new(MAX_WORK);
+    let evaluator = Evaluator::new(&folder, &work);
     for (_, resource) in &folder.resources {
         if resource.kind != IAM_USER || resource.is_data {
             continue;

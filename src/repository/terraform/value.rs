@@ -2,6 +2,13 @@
 
 use std::rc::Rc;
 
+use super::work::WorkBudget;
+
+/// How many elements a collection may have.
+pub const MAX_ELEMENTS: usize = 200;
+/// How many bytes a text may have: the name of a user has 128 at most.
+pub const MAX_TEXT_BYTES: usize = 256;
+
 /// A value. Collections are shared: a copy of a copy must not make a small file grow in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -16,6 +23,11 @@ pub enum Value {
 }
 
 impl Value {
+    /// A text, if it is not too long.
+    pub fn text(text: &str) -> Self {
+        if text.len() > MAX_TEXT_BYTES { Self::Unknown } else { Self::Text(text.to_owned()) }
+    }
+
     pub fn list(items: Vec<Self>) -> Self {
         Self::List(Rc::new(items))
     }
@@ -34,13 +46,28 @@ impl Value {
         }
     }
 
-    /// Whether it is known, and everything in it.
-    pub fn is_known(&self) -> bool {
+    /// Whether it is known, and everything in it. A list can have one list many times, each of which counts.
+    fn is_known(&self, work: &WorkBudget) -> bool {
         match self {
+            _ if !work.spend(1) => false,
             Self::Text(_) | Self::Number(_) | Self::Bool(_) => true,
-            Self::List(items) => items.iter().all(Self::is_known),
-            Self::Map(fields) => fields.iter().all(|(_, value)| value.is_known()),
+            Self::List(items) => items.iter().all(|item| item.is_known(work)),
+            Self::Map(fields) => fields.iter().all(|(_, value)| value.is_known(work)),
             Self::Repeated(_) | Self::Unknown => false,
+        }
+    }
+
+    /// Whether both are the same; `None` where one of them, or something in it, is not known.
+    pub fn equals(&self, other: &Self, work: &WorkBudget) -> Option<bool> {
+        (self.is_known(work) && other.is_known(work)).then(|| self == other)
+    }
+
+    /// How many values a function reads of it.
+    pub fn element_count(&self) -> usize {
+        match self {
+            Self::List(items) => items.len(),
+            Self::Map(fields) => fields.len(),
+            _ => 1,
         }
     }
 
