@@ -109,7 +109,7 @@ fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
         Command::Explain { topic } => {
             return print_text(&context, explain::run(topic.as_deref(), context.text_style()));
         }
-        Command::Schema => return print_text(&context, Ok(schema::PUBLISHED.to_owned())),
+        Command::Schema => return print_text(&context, Ok(schema::published_text())),
         Command::IamPolicy(arguments) => return iam_policy::run(&context, arguments),
         Command::Completions { shell } => return write_stdout(&completions::render_script(*shell)),
     };
