@@ -55,7 +55,7 @@ impl Credential {
         self.expose_values() == other.expose_values()
     }
 
-    /// A text without the secret and the SMTP password, as they are and in Base64: `…` stands in their place.
+    /// Replaces the secret, the SMTP password and their Base64 in a text by `…`.
     pub fn hide_values(&self, text: &str) -> String {
         let mut shown = text.to_owned();
         for value in self.expose_values().into_iter().skip(1) {

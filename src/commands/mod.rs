@@ -37,8 +37,7 @@ use clap::Parser;
 
 pub use cli::Cli;
 use cli::values::{FileFormat, ReportFile};
-use cli::{Command, add_hint};
-use cli::{FleetArgs, FleetCommand};
+use cli::{Command, FleetArgs, FleetCommand, add_hint};
 use context::{Context, write_stdout, write_usage_error};
 use hyphen_names::separate_file_names;
 #[cfg(not(feature = "online"))]
@@ -119,28 +118,25 @@ fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
 
 /// The error of a `--report` that the command would not write.
 fn find_unused_report(cli: &Cli) -> Option<CommandError> {
-    let name = cli.command.name();
     let is_of_fleet = |file: &ReportFile| matches!(file.format, FileFormat::Fleet(_));
-    let (is_used, help) = match &cli.command {
-        Command::Audit(_) | Command::Check(_) | Command::Plan(_) | Command::Rotate(_) => (true, ""),
-        Command::Rollback(_) | Command::Resume(_) | Command::Demo(_) => (true, ""),
-        // These have a message of their own
-        Command::Doctor(_) | Command::Fleet(FleetArgs { command: FleetCommand::Collect(_) }) => (true, ""),
-        Command::Fleet(_) => (
-            cli.common.reports.iter().all(is_of_fleet),
-            "write it behind the name of the subcommand: `keytide fleet report FOLDER --report FORMAT=FILE`",
-        ),
-        Command::Init(_) | Command::Migrate(_) | Command::Explain { .. } | Command::Schema => {
-            (false, "redirect standard output to write a file")
+    let help = match &cli.command {
+        Command::Audit(_) | Command::Check(_) | Command::Plan(_) | Command::Rotate(_) => return None,
+        Command::Rollback(_) | Command::Resume(_) | Command::Demo(_) => return None,
+        Command::Fleet(FleetArgs { command: FleetCommand::Collect(_) }) => {
+            "leave it out here; `keytide fleet report` takes it"
         }
-        Command::IamPolicy(_) | Command::Completions { .. } => {
-            (false, "redirect standard output to write a file")
+        // One that stands before the subcommand has a format of the other commands
+        Command::Fleet(_) if cli.common.reports.iter().all(is_of_fleet) => return None,
+        Command::Fleet(_) => {
+            "write it behind the name of the subcommand: `keytide fleet report FOLDER --report FORMAT=FILE`"
         }
+        _ => "redirect standard output to write a file",
     };
-    if is_used || cli.common.reports.is_empty() {
+    if cli.common.reports.is_empty() {
         return None;
     }
-    let message = format!("`keytide {name}` writes no report here: `--report` would do nothing");
+    let message =
+        format!("`keytide {}` writes no report here: --report would do nothing", cli.command.name());
     Some(CommandError::invalid(message).with_help(help))
 }
 

@@ -27,26 +27,23 @@ const MAX_PAGES: usize = 20;
 
 impl LiveBackend {
     /// The rules that apply to a branch, of all pages.
-    pub(super) async fn read_branch_rules(&self, branch: &str) -> BackendResult<Vec<Value>> {
+    pub(super) async fn read_branch_rules(&self, branch: &str) -> Result<Vec<Value>, GithubError> {
         let mut rules = Vec::new();
         for page in 1..=MAX_PAGES {
             let query = format!("rules/branches/{}?per_page={PAGE}&page={page}", encode_segment(branch));
             let answer = match self.api.get_json(&self.repository_endpoint(&query)).await {
                 // The token may read them, as the first page shows
-                Err(trouble) if page > 1 => {
-                    return Err(BackendError::new(ErrorKind::NotApplied, trouble.what));
-                }
+                Err(trouble) if page > 1 => return Err(incomplete_rules(trouble.what)),
                 answer => answer?,
             };
-            let listed = list_at(&answer, "")?;
+            let listed = list_at(&answer, "").map_err(|error| incomplete_rules(error.message))?;
             rules.extend_from_slice(listed);
             if listed.len() < PAGE {
                 return Ok(rules);
             }
         }
         // One that was left out could refuse the branch after the key was made
-        let what = format!("more than {} rules apply to the branch `{branch}`", MAX_PAGES * PAGE);
-        Err(BackendError::new(ErrorKind::NotApplied, what))
+        Err(incomplete_rules(format!("more than {} rules apply to the branch `{branch}`", MAX_PAGES * PAGE)))
     }
 
     /// Whether the rules of a set do not apply to this token; `None` if GitHub does not show that.
@@ -100,8 +97,13 @@ impl LiveBackend {
     }
 }
 
+/// The error of a list of rules of which a part was not read.
+fn incomplete_rules(what: String) -> GithubError {
+    GithubError { status: None, outcome: ErrorKind::NotApplied, what }
+}
+
 /// The reply, or `None` if the token may not read it or this version of GitHub does not have it.
-pub(super) fn found_or_none(answer: Result<Value, GithubError>) -> BackendResult<Option<Value>> {
+pub(super) fn found_or_none<T>(answer: Result<T, GithubError>) -> BackendResult<Option<T>> {
     match answer {
         Ok(value) => Ok(Some(value)),
         Err(trouble) if trouble.outcome == ErrorKind::NotFound || trouble.status == Some(403) => Ok(None),
@@ -119,12 +121,7 @@ impl RotationBranches for LiveBackend {
         if let Some(blocker) = self.find_path_blocker(files).await? {
             return Ok(Some(blocker));
         }
-        let rules = match self.read_branch_rules(branch).await {
-            Ok(rules) => rules,
-            // The token may not read them, or this version of GitHub does not have them
-            Err(BackendError { kind: ErrorKind::NotFound | ErrorKind::Rejected, .. }) => return Ok(None),
-            Err(failure) => return Err(failure),
-        };
+        let Some(rules) = found_or_none(self.read_branch_rules(branch).await)? else { return Ok(None) };
         for rule in &rules {
             if let Some(blocker) = self.apply_rule(rule, branch, files).await? {
                 return Ok(Some(blocker));
@@ -214,7 +211,11 @@ mod tests {
             (422, ErrorKind::Rejected, false),
         ] {
             let refusal = GithubError { status: Some(status), outcome: kind, what: "x".to_owned() };
-            assert_eq!(found_or_none(Err(refusal)).is_ok_and(|found| found.is_none()), is_none, "{status}");
+            assert_eq!(
+                found_or_none::<Value>(Err(refusal)).is_ok_and(|found| found.is_none()),
+                is_none,
+                "{status}"
+            );
         }
     }
 }

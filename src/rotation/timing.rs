@@ -1,4 +1,4 @@
-//! Every lag and wait of the rotation protocol, with the reason for its length.
+//! Every lag and wait of the rotation protocol, with the reason for its length, and the years that a time may be in.
 //!
 //! `rotation::decide` waits for these, `engine` claims users for them, and `rules` and `system` judge clocks and silent
 //! runs by them. The waits that a policy file sets (`grace`, `quiet`, `soak`) are in `RotationParams`.

@@ -49,7 +49,7 @@ fn make_checks(context: &Context<'_>, arguments: &DoctorArgs) -> Result<Vec<Chec
 fn ensure_output_is_supported(context: &Context<'_>) -> Result<(), CommandError> {
     let is_supported =
         matches!(context.output_format(), ReportFormat::Text | ReportFormat::Json | ReportFormat::Github);
-    if !is_supported || !context.common.reports.is_empty() {
+    if !is_supported {
         return Err(CommandError::invalid("`keytide doctor` prints text or JSON only").with_help(
             "use `--format text` or `--format json`, and redirect standard output to write a file",
         ));

@@ -45,7 +45,7 @@ fn collect(
     context: &Context<'_>,
     arguments: &FleetCollectArgs,
 ) -> Result<(LoadedFleet, Collection), CommandFailure> {
-    refuse_report_options(context)?;
+    refuse_format(context)?;
     let fleet = policies::load_fleet_file(context, arguments.fleet.as_deref(), None)?;
     ensure_empty(context, &arguments.out)?;
     let token = SecretString::from(connection::require_github_token(context)?);
@@ -61,17 +61,13 @@ fn collect(
     Ok((fleet, collection))
 }
 
-/// The options of all commands that are about a report, which only the other subcommands have.
-fn refuse_report_options(context: &Context<'_>) -> Result<(), CommandError> {
-    let given =
-        [("--format", context.common.format.is_some()), ("--report", !context.common.reports.is_empty())];
-    match given.into_iter().find(|(_, is_given)| *is_given) {
-        Some((option, _)) => Err(CommandError::invalid(format!(
-            "`fleet collect` prints a matrix and has no report: {option} would do nothing"
-        ))
-        .with_help("leave it out here; `keytide fleet report` takes it")),
-        None => Ok(()),
+/// The option of all commands that is about a report, which only the other subcommands have.
+fn refuse_format(context: &Context<'_>) -> Result<(), CommandError> {
+    if context.common.format.is_none() {
+        return Ok(());
     }
+    let error = CommandError::invalid("`fleet collect` prints a matrix: --format would do nothing");
+    Err(error.with_help("leave it out here; `keytide fleet report` takes it"))
 }
 
 /// Files of an earlier collection would be audited with those of this one.

@@ -104,11 +104,12 @@ fn plan_policy_file(context: &Context<'_>, arguments: &InitArgs, tree: &WorkTree
 
 /// The policy file that is there already.
 fn find_policy_file(context: &Context<'_>, tree: &WorkTree) -> Option<String> {
-    let named = context.common.policy.as_slice().iter().map(String::as_str);
-    let defaults = policy_file::DEFAULT_PATHS.iter().copied();
-    let defaults = defaults.filter(|_| context.common.policy.is_none());
+    let paths = match &context.common.policy {
+        Some(named) => vec![named.as_str()],
+        None => policy_file::DEFAULT_PATHS.to_vec(),
+    };
     // `symlink_metadata` also finds a broken link, which must not be overwritten either.
-    named.chain(defaults).find(|path| tree.root.join(path).symlink_metadata().is_ok()).map(str::to_owned)
+    paths.into_iter().find(|path| tree.root.join(path).symlink_metadata().is_ok()).map(str::to_owned)
 }
 
 fn collect_findings(context: &Context<'_>, arguments: &InitArgs, tree: &WorkTree) -> StarterFindings {

@@ -34,18 +34,15 @@ pub async fn ensure_only_changes(
     Ok(())
 }
 
-/// The same for a branch that must change all of the files: keytide creates it with one commit.
+/// Checks that a branch changes all of the files: keytide creates one of a rollback with one commit.
 ///
 /// # Errors
-/// The branch changes something else, or not all.
-pub async fn ensure_changes_all(
-    session: &JournalSession<'_, impl Backend>,
+/// It leaves one as it is.
+pub fn ensure_changes_all(
     branch: &str,
-    tip: &str,
     comparison: &CommitComparison,
     expected: &FileChanges,
 ) -> BackendResult<()> {
-    ensure_only_changes(session, branch, tip, comparison, expected).await?;
     let is_changed = |path: &String| comparison.paths.as_ref().is_some_and(|paths| paths.contains(path));
     match expected.keys().find(|path| !is_changed(path)) {
         Some(path) => Err(foreign_change(branch, path)),

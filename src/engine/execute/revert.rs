@@ -40,7 +40,8 @@ pub async fn propose_revert(
             if restores_nothing(&task.user, &files) {
                 return Err(branch_content::foreign_branch(&branch, "restores nothing"));
             }
-            branch_content::ensure_changes_all(session, &branch, &tip, &comparison, &files).await?;
+            branch_content::ensure_only_changes(session, &branch, &tip, &comparison, &files).await?;
+            branch_content::ensure_changes_all(&branch, &comparison, &files)?;
             render_revert_text(session, rotation, &files)
         }
         Err(failure) => return Err(failure),
