@@ -60,9 +60,12 @@ fn reports(name: &str, text: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// A secret access key as AWS makes them: forty characters of Base64.
+/// A secret access key as AWS makes them: forty characters of Base64, each as likely as any other.
+///
+/// A regular expression would draw one of its five ranges first, and with it two characters in five would be `+` or `/`.
 fn any_secret() -> impl Strategy<Value = String> {
-    "[A-Za-z0-9+/]{40}"
+    let characters = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']).collect::<Vec<_>>();
+    prop::collection::vec(prop::sample::select(characters), 40).prop_map(String::from_iter)
 }
 
 /// Ways in which people leave a key pair behind; `{id}` and `{secret}` stand for its parts.
@@ -104,10 +107,14 @@ proptest! {
     }
 
     #[test]
-    fn a_random_secret_behind_its_name_is_found(secret in any_secret()) {
-        let facts = scan_file(&Scanner::new(), "a", format!("aws_secret_access_key = {secret}\n").as_bytes());
-        // Three in a million are let go: those with hardly any capital or small letter, or with the word "dummy".
-        prop_assert!(facts.matches.len() == 1, "{secret}");
+    fn a_random_secret_behind_its_name_is_found(secrets in prop::collection::vec(any_secret(), 20)) {
+        let found = |secret: &&String| {
+            let text = format!("aws_secret_access_key = {secret}\n");
+            scan_file(&Scanner::new(), "a", text.as_bytes()).matches.len() == 1
+        };
+        // A few in a million are let go, those that hardly differ from a name or an example: never two of twenty.
+        let lost = secrets.iter().filter(|secret| !found(secret)).collect::<Vec<_>>();
+        prop_assert!(lost.len() <= 1, "{lost:?}");
     }
 
     #[test]
