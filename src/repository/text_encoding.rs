@@ -71,6 +71,10 @@ pub fn decode_wide_runs(bytes: &[u8]) -> Cow<'_, [u8]> {
 /// Reads the pairs from `start` on whose byte `place` is a character and whose other byte is zero. Returns the text, the
 /// start and the end.
 fn read_run(bytes: &[u8], start: usize, place: usize) -> Option<(String, usize, usize)> {
+    // Most zeros of a binary file begin no run: they are passed over by a look at its last byte.
+    if bytes.get(start + 2 * MIN_WIDE_CHARS - 1 - place) != Some(&0) {
+        return None;
+    }
     let pairs = bytes[start..].chunks_exact(2);
     let count = pairs.take_while(|pair| pair[1 - place] == 0 && is_character(pair[place])).count();
     if count < MIN_WIDE_CHARS {

@@ -3,14 +3,18 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 
 use super::git_folder::Discovery;
+use super::threads::count_threads;
 use super::walk;
 use super::worktree::{WorkTree, display_path, path_of};
 use crate::repository::IndexEntry;
 
 /// How many forged entries of an index are named.
 const MAX_NAMED_ENTRIES: usize = 100;
+/// Fewer entries than this are listed by one thread.
+const MIN_ENTRIES_FOR_THREADS: usize = 2048;
 
 /// A file to scan: its path, and the name for reports.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +71,7 @@ impl WorkTree {
             Discovery::Found(found) => found,
         };
         match self.take_entries(found) {
-            Ok(entries) => Ok(self.list_entries(entries, folders)),
+            Ok(entries) => Ok(self.list_entries(&entries, folders)),
             Err(reason) => Err(Some(("the Git index".to_owned(), reason.to_string()))),
         }
     }
@@ -85,63 +89,25 @@ impl WorkTree {
         listed
     }
 
-    /// Turns the entries in these folders into files to scan. A file in a folder that has become a link, or is gone, is
-    /// only counted.
-    fn list_entries(&self, entries: Vec<IndexEntry>, wanted: &[PathBuf]) -> FileListing {
-        let mut listed = FileListing::default();
-        let mut folders = RealFolders { root: &self.root, known: HashMap::new(), last: None };
-        let (mut submodules, mut outside) = (0, 0);
-        for entry in entries {
-            // Before anything is opened: an index can be forged, and would lead out of the repository.
-            if !entry.is_inside() {
-                outside += 1;
-                if outside <= MAX_NAMED_ENTRIES {
-                    let name = String::from_utf8_lossy(&entry.path).into_owned();
-                    listed
-                        .faults
-                        .push((name, "the Git index names a file outside the repository".to_owned()));
-                }
-                continue;
-            }
-            if !is_wanted(&entry, wanted) {
-                continue;
-            }
-            if entry.is_folder() {
-                listed.left_out += 1;
-            } else if entry.is_file() || self.has_become_file(&entry, &mut folders) {
-                let origin = if entry.is_left_out { ItemOrigin::LeftOut } else { ItemOrigin::Tracked };
-                // Git separates folders by `/` on every system, as reports do
-                let shown = String::from_utf8_lossy(&entry.path).into_owned();
-                if folders.contains(folder_of(&entry.path)) {
-                    listed.items.push(ScanItem { shown, path: self.root.join(path_of(entry.path)), origin });
-                } else if origin == ItemOrigin::LeftOut {
-                    listed.left_out += 1;
-                } else {
-                    listed.absent += 1;
-                }
-            } else if entry.is_submodule() {
-                submodules += 1;
-            } else if entry.is_link() {
-                listed.links.push(String::from_utf8_lossy(&entry.path).into_owned());
-            } else {
-                listed.absent += 1;
-            }
-        }
-        if outside > MAX_NAMED_ENTRIES {
-            let reason =
-                format!("it names {} more files outside the repository", outside - MAX_NAMED_ENTRIES);
-            listed.faults.push(("the Git index".to_owned(), reason));
-        }
-        if submodules > 0 {
-            listed.remarks.push(format!("{submodules} submodule(s) were not checked: run keytide in each"));
-        }
-        listed
-    }
-
-    /// Whether an entry for something else, such as a link or a submodule, has a regular file in its place.
-    fn has_become_file(&self, entry: &IndexEntry, folders: &mut RealFolders<'_>) -> bool {
-        let path = self.root.join(path_of(entry.path.clone()));
-        folders.contains(folder_of(&entry.path)) && path.symlink_metadata().is_ok_and(|found| found.is_file())
+    /// Turns the entries in these folders into files to scan. Many are looked at by several threads: for each folder the
+    /// system is asked once what it is.
+    fn list_entries(&self, entries: &[IndexEntry], wanted: &[PathBuf]) -> FileListing {
+        let size = entries.len().div_ceil(count_threads(entries.len(), MIN_ENTRIES_FOR_THREADS)).max(1);
+        let mut parts = std::thread::scope(|scope| {
+            let mut parts = entries.chunks(size);
+            let first = parts.next().unwrap_or_default();
+            let others: Vec<_> =
+                parts.map(|part| scope.spawn(move || EntryListing::list(&self.root, part, wanted))).collect();
+            // This thread works as well, in place of waiting.
+            let first = EntryListing::list(&self.root, first, wanted);
+            let join = |thread: ScopedJoinHandle<'_, _>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            std::iter::once(first).chain(others.into_iter().map(join)).collect::<Vec<_>>().into_iter()
+        });
+        let mut all = parts.next().unwrap_or_default();
+        parts.for_each(|part| all.merge(part));
+        all.finish()
     }
 
     /// As [`Self::walk_folder`], for a path from the root.
@@ -234,6 +200,87 @@ impl FileListing {
     }
 }
 
+/// The files to scan of a part of the index.
+#[derive(Default)]
+struct EntryListing {
+    listing: FileListing,
+    submodules: usize,
+    outside: usize,
+}
+
+impl EntryListing {
+    /// Lists the entries in the folders that are wanted. A file in a folder that has become a link, or is gone, is only
+    /// counted.
+    fn list(root: &Path, entries: &[IndexEntry], wanted: &[PathBuf]) -> Self {
+        let mut listed = Self::default();
+        let mut folders = RealFolders { root, known: HashMap::new(), last: None };
+        for entry in entries {
+            // Before anything is opened: an index can be forged, and would lead out of the repository.
+            if !entry.is_inside() {
+                listed.add_outside(entry);
+            } else if is_wanted(entry, wanted) {
+                listed.add_entry(entry, &mut folders);
+            }
+        }
+        listed
+    }
+
+    fn add_outside(&mut self, entry: &IndexEntry) {
+        self.outside += 1;
+        if self.outside <= MAX_NAMED_ENTRIES {
+            let name = String::from_utf8_lossy(&entry.path).into_owned();
+            self.listing.faults.push((name, "the Git index names a file outside the repository".to_owned()));
+        }
+    }
+
+    fn add_entry(&mut self, entry: &IndexEntry, folders: &mut RealFolders<'_>) {
+        let listing = &mut self.listing;
+        if entry.is_folder() {
+            listing.left_out += 1;
+        } else if entry.is_file() || folders.has_become_file(entry) {
+            let origin = if entry.is_left_out { ItemOrigin::LeftOut } else { ItemOrigin::Tracked };
+            if folders.contains(folder_of(&entry.path)) {
+                // Git separates folders by `/` on every system, as reports do
+                let shown = String::from_utf8_lossy(&entry.path).into_owned();
+                listing.items.push(ScanItem { shown, path: folders.root.join(path_of(&entry.path)), origin });
+            } else if origin == ItemOrigin::LeftOut {
+                listing.left_out += 1;
+            } else {
+                listing.absent += 1;
+            }
+        } else if entry.is_submodule() {
+            self.submodules += 1;
+        } else if entry.is_link() {
+            listing.links.push(String::from_utf8_lossy(&entry.path).into_owned());
+        } else {
+            listing.absent += 1;
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.listing.merge_listing(other.listing);
+        self.submodules += other.submodules;
+        self.outside += other.outside;
+    }
+
+    /// The list, with what is said about the entries that are not in it.
+    fn finish(self) -> FileListing {
+        let mut listing = self.listing;
+        // Each part names as many.
+        listing.faults.truncate(MAX_NAMED_ENTRIES);
+        if self.outside > MAX_NAMED_ENTRIES {
+            let reason =
+                format!("it names {} more files outside the repository", self.outside - MAX_NAMED_ENTRIES);
+            listing.faults.push(("the Git index".to_owned(), reason));
+        }
+        if self.submodules > 0 {
+            let remark = format!("{} submodule(s) were not checked: run keytide in each", self.submodules);
+            listing.remarks.push(remark);
+        }
+        listing
+    }
+}
+
 /// Whether an entry is in one of these folders, or stands for the files of a folder around one. A submodule that is named
 /// itself is read.
 fn is_wanted(entry: &IndexEntry, folders: &[PathBuf]) -> bool {
@@ -241,7 +288,7 @@ fn is_wanted(entry: &IndexEntry, folders: &[PathBuf]) -> bool {
     if folders.iter().any(|folder| folder.as_os_str().is_empty()) {
         return true;
     }
-    let path = path_of(entry.path.clone());
+    let path = path_of(&entry.path);
     folders.iter().any(|folder| {
         let is_inside = path.starts_with(folder) && !(entry.is_submodule() && path == *folder);
         is_inside || (entry.is_folder() && folder.starts_with(&path))
@@ -275,6 +322,12 @@ impl RealFolders<'_> {
         }
     }
 
+    /// Whether an entry for something else, such as a link or a submodule, has a regular file in its place.
+    fn has_become_file(&mut self, entry: &IndexEntry) -> bool {
+        let path = self.root.join(path_of(&entry.path));
+        self.contains(folder_of(&entry.path)) && path.symlink_metadata().is_ok_and(|found| found.is_file())
+    }
+
     fn look_up(&mut self, folder: &[u8]) -> bool {
         if let Some(is_real) = self.known.get(folder) {
             return *is_real;
@@ -286,7 +339,7 @@ impl RealFolders<'_> {
         for end in ends {
             let step = &folder[..end];
             let is_real = self.known.get(step).copied().unwrap_or_else(|| {
-                let metadata = self.root.join(path_of(step.to_owned())).symlink_metadata();
+                let metadata = self.root.join(path_of(step)).symlink_metadata();
                 let is_real = metadata.is_ok_and(|metadata| metadata.is_dir());
                 self.known.insert(step.to_owned(), is_real);
                 is_real

@@ -19,6 +19,7 @@ pub mod listing;
 pub mod loopback;
 pub mod prepared_file;
 pub mod scan_files;
+mod threads;
 mod walk;
 pub mod worktree;
 

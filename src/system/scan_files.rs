@@ -9,12 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::files::{self, FileError};
 use super::git::GitBlob;
 use super::listing::{ItemOrigin, ScanItem};
+use super::threads::count_threads;
 use super::worktree::{WINDOW, WorkTree};
 use crate::repository::{Cursor, ScannedFile, Scanner, WINDOW_MARGIN, decode_wide_runs, scan_file};
 
-/// The maximum number of threads; more of them wait for the disk.
-const MAX_THREADS: usize = 8;
-/// Fewer files than this are read by one thread: starting more takes longer.
+/// Fewer files than this are read by one thread.
 const MIN_FILES_FOR_THREADS: usize = 32;
 
 /// How many files that cannot be read are named.
@@ -125,10 +124,7 @@ impl FileQueue {
 /// Runs `work` in several threads; `work` takes files from the queue until it is empty.
 fn run_in_threads(count: usize, work: impl Fn(&FileQueue) -> ScanOutcome + Sync) -> ScanOutcome {
     let queue = FileQueue { next: AtomicUsize::new(0), count };
-    let mut threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-    if count < MIN_FILES_FOR_THREADS {
-        threads = 1;
-    }
+    let threads = count_threads(count, MIN_FILES_FOR_THREADS);
     let all = Mutex::new(ScanOutcome::default());
     std::thread::scope(|scope| {
         for _ in 1..threads {

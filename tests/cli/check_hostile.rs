@@ -311,6 +311,36 @@ fn an_index_cannot_name_a_file_outside() {
     );
 }
 
+/// An index of this many entries is listed by several threads, and each finds some of what is wrong.
+#[test]
+fn a_long_index_is_listed_as_a_whole() {
+    let world = World::with(&[("z.env", &leak())]);
+    let mut bytes = [b"DIRC\0\0\0\x04".as_slice(), &3001_u32.to_be_bytes()].concat();
+    let mut dropped = 0;
+    let folders = (0..3000).map(|number| (number, if number % 10 == 0 { ".." } else { "ab" }));
+    let names = folders.map(|(number, folder)| format!("d{number:04}/{folder}/x"));
+    for name in names.chain(["z.env".to_owned()]) {
+        bytes.extend([0; 24]);
+        bytes.extend(0o100_644_u32.to_be_bytes());
+        bytes.extend([0; 12 + 20 + 2]);
+        // All of the path before is dropped.
+        bytes.push(dropped);
+        bytes.extend(name.as_bytes());
+        bytes.push(0);
+        dropped = u8::try_from(name.len()).unwrap();
+    }
+    bytes.extend([0; 20]);
+    std::fs::write(world.root.join(".git/index"), bytes).unwrap();
+    let run = world.keytide_in(".", &["check", "--format", "json"], &[]);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    let report = run.json();
+    let errors = report["faults"].as_array().unwrap();
+    assert_eq!(errors.len(), 101, "{errors:?}");
+    assert!(errors[100]["message"].as_str().unwrap().contains("200 more files outside"), "{errors:?}");
+    assert!(run.stdout.contains("2700 tracked file(s)"), "{}", run.stdout);
+    assert!(run.stdout.contains("z.env"), "{}", run.stdout);
+}
+
 #[test]
 fn the_errors_of_a_policy_file_are_limited() {
     let policy = format!("version: 1\nusers: [{}{{name: ci}}]\n", "{x: 1}, ".repeat(20_000));
