@@ -4,6 +4,7 @@
 //! encryption are pure; only a store's `client.rs` does I/O.
 
 pub mod age;
+mod age_file;
 #[cfg(feature = "seal")]
 pub mod age_recipient;
 #[cfg(feature = "seal")]

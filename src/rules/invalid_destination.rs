@@ -9,9 +9,9 @@ static META: RuleMeta = RuleMeta {
     name: "invalid-destination",
     severity: Severity::Error,
     required_input: RequiredInput::Files,
-    summary: "a destination's file is not a valid encrypted file, so keytide cannot decide whether it is encrypted",
-    rationale: "No application can decrypt such a file, and a rotation cannot write to it.",
-    remediation: "Restore the file from Git, or correct the destination's kind in the policy file. Only if the file ever held the credential in plaintext: replace the key.",
+    summary: "a destination's file is not a valid encrypted file, or is damaged so that its tool cannot decrypt it",
+    rationale: "No application can decrypt such a file, and a rotation cannot write to it. Of a SOPS file this is judged without its data key: its recipients, its metadata, and values in clear text where SOPS expects ciphertext; whether its MAC is right only SOPS can say.",
+    remediation: "Restore the file from Git (a SOPS file is sound when `sops decrypt` takes it), or correct the destination's kind in the policy file. Only if the file ever held the credential in plaintext: replace the key.",
 };
 
 impl Rule for InvalidDestination {

@@ -90,7 +90,9 @@ const POLICY: &str = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: c
 #[test]
 fn what_a_sparse_checkout_leaves_out_is_reported_and_not_missing() {
     let sealed = "ENC[AES256_GCM,data:Tr7oEyiy,iv:6ZYHGBzpeFSp0DkQHmKYhTyNmoHFFSgZ4SC+sBNLsdA=,tag:kWmZgUQm3kCfW+jnpLmGQA==,type:str]";
-    let file = format!("id: {sealed}\nsecret: {sealed}\nsops:\n    mac: {sealed}\n");
+    let metadata =
+        "kms:\n        - enc: YQ==\n    lastmodified: \"2026-01-01T00:00:00Z\"\n    version: 3.11.0";
+    let file = format!("id: {sealed}\nsecret: {sealed}\nsops:\n    {metadata}\n    mac: {sealed}\n");
     let world = World::with(&[
         (".github/keytide.yml", POLICY),
         ("deploy/s.yaml", &file),

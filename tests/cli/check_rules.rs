@@ -14,9 +14,12 @@ fn policy(destinations: &str, more: &str) -> String {
 const SOPS: &str = "      - sops: { file: s.yaml, access_key_id: id, secret_access_key: secret }\n";
 const REFERENCE: &str = "      - reference: { files: [\"deploy/**/*.yaml\"] }\n";
 const ENC: &str = "ENC[AES256_GCM,data:Tr7oEyiy,iv:6ZYHGBzpeFSp0DkQHmKYhTyNmoHFFSgZ4SC+sBNLsdA=,tag:kWmZgUQm3kCfW+jnpLmGQA==,type:str]";
+/// What SOPS needs beside the MAC.
+const METADATA: &str =
+    "    kms:\n        - enc: YQ==\n    lastmodified: \"2026-01-01T00:00:00Z\"\n    version: 3.11.0\n";
 
 fn sound_sops() -> String {
-    format!("id: {ENC}\nsecret: {ENC}\nsops:\n    mac: {ENC}\n")
+    format!("id: {ENC}\nsecret: {ENC}\nsops:\n{METADATA}    mac: {ENC}\n")
 }
 
 fn lock(kind: &str, target: &str, key: &str, credential: &str) -> String {
@@ -43,7 +46,7 @@ fn destinations_that_are_absent_or_in_clear_text_are_reported() {
     world.write("s.yaml", sound_sops().replacen(&format!("secret: {ENC}"), "secret: hunter2", 1).as_bytes());
     assert_eq!(world.found(&[]), ["unencrypted-destination s.yaml:2:9"]);
     assert_eq!(world.check(&[]).code, 1);
-    world.write("s.yaml", format!("secret: {ENC}\nsops:\n    mac: {ENC}\n").as_bytes());
+    world.write("s.yaml", format!("secret: {ENC}\nsops:\n{METADATA}    mac: {ENC}\n").as_bytes());
     assert_eq!(world.found(&[]), ["missing-destination s.yaml:1:1"]);
     // Whatever files a commit touches, the policy's promises are looked at.
     assert_eq!(world.found(&[POLICY]), ["missing-destination s.yaml:1:1"]);
@@ -93,7 +96,7 @@ fn a_destination_that_is_no_valid_file_is_not_called_plaintext() {
         world.write("s.yaml", text.as_bytes());
         assert!(world.found(&[]).contains(&invalid("s.yaml", at)), "{text}: {:?}", world.found(&[]));
     }
-    world.write("s.yaml", format!("id: {ENC}\nsecret: ENC[x]\nsops:\n    mac: {ENC}\n").as_bytes());
+    world.write("s.yaml", format!("id: {ENC}\nsecret: ENC[x]\nsops:\n{METADATA}    mac: {ENC}\n").as_bytes());
     assert!(world.found(&[]).contains(&invalid("s.yaml", "2:9")), "{:?}", world.found(&[]));
     for envelope in [b"-----BEGIN PGP MESSAGE-----\n".as_slice(), b"\x8c\x0d\x04\xff\x00"] {
         world.write("a.age", envelope);

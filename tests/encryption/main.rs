@@ -16,6 +16,8 @@ mod styles;
 mod sops;
 /// What was sealed, carried over to a file of SOPS that has changed since.
 mod carried;
+/// Files of SOPS that upstream cannot decrypt.
+mod damaged;
 /// What the metadata of SOPS says of the MAC, read as upstream reads it.
 mod metadata;
 /// SealedSecrets, unsealed by a second implementation.

@@ -263,7 +263,8 @@ fn a_file_whose_mac_does_not_match_is_left_alone() {
         refusal_text(&swapped)
     );
     assert!(
-        refusal_text(&text.replace(line("other"), "    other: 5")).contains("`aws.other` must be encrypted")
+        refusal_text(&text.replace(line("other"), "    other: 5"))
+            .contains("the value `aws.other` is no ciphertext")
     );
     assert!(
         refusal_text(&text.replace(line("lastmodified"), "    lastmodified: \"2026-01-01T00:00:00Z\""))

@@ -21,6 +21,7 @@ pub use super::keys::KmsKey;
 use super::document::SopsDocument;
 use super::edit::EditTarget;
 use super::store_format::ParsedSopsFile;
+use crate::destinations::ProblemKind;
 use crate::destinations::encryption::{
     FreshKey, Recipient, SealDestination, SealError, SealWorkspace, SealedDestination, example_credential,
 };
@@ -226,7 +227,10 @@ impl SopsDestination {
         let document = parse_document(file, source)?;
         // A value in clear text has leaked already: to encrypt over it would hide that.
         if let Some(problem) = self.inspect_file(bytes).problems.into_iter().next() {
-            let help = "encrypt these values with SOPS once; from then on keytide replaces them";
+            let help = match problem.kind {
+                ProblemKind::Invalid => "check that the file decrypts with SOPS",
+                _ => "encrypt these values with SOPS once; from then on keytide replaces them",
+            };
             return Err(SealError::in_file(file, problem.message, help).with_position(problem.at));
         }
         let store = ParsedSopsFile::parse_file(file, bytes)

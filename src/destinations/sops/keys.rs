@@ -14,12 +14,11 @@ use zeroize::Zeroizing;
 
 use super::super::encryption::{FreshKey, Recipient, SealError};
 use super::document::{SopsDocument, SopsLeaf};
+use crate::destinations::age_file::{BEGIN, END};
 use crate::destinations::age_recipient::parse_recipient;
 use crate::secret::{DATA_KEY_LEN, DataKey};
 use crate::yaml::edit::TextEdit;
 
-const BEGIN: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
-const END: &str = "-----END AGE ENCRYPTED FILE-----";
 /// The Base64 of what every age file begins with.
 const HEAD: &str = "YWdlLWVuY3J5cHRpb24ub3Jn";
 

@@ -6,6 +6,8 @@
 pub mod cipher;
 #[cfg(feature = "online")]
 mod client;
+mod ciphertext;
+mod damage;
 #[cfg(feature = "seal")]
 pub mod document;
 #[cfg(feature = "seal")]
@@ -28,9 +30,6 @@ pub mod suggest;
 #[cfg(feature = "seal")]
 pub mod value;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::inspection::Inspection;
 use super::kind::{
     Capabilities, DestinationKind, FileDestination, JournalKind, PolicyFaultSink, Storage,
@@ -43,11 +42,9 @@ use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
 use crate::policy::file::SopsDestination;
 use crate::sanitize::markdown_code;
+use ciphertext::is_encrypted;
 use encryption_rules::EncryptionRules;
 use store_format::{FormatValue, OtherValue, ParsedSopsFile};
-
-/// The length of a tag of AES-GCM.
-const TAG: usize = 16;
 
 impl DestinationKind for SopsDestination {
     fn kind_name(&self) -> &'static str {
@@ -137,6 +134,12 @@ impl FileDestination for SopsDestination {
                 inspect_other_value(&place, &other, &mut inspection);
             }
         }
+        for (at, why) in damage::find_damage(&store, &rules) {
+            // What is said of a value of the credential is said above.
+            if at == Position::START || inspection.problems.iter().all(|problem| problem.at != at) {
+                inspection.add_invalid(at, why);
+            }
+        }
         let texts: Vec<&str> = values.iter().flatten().map(|value| value.text.as_str()).collect();
         inspection.finish_with_digest(&texts)
     }
@@ -197,27 +200,6 @@ fn inspect_other_value(place: &InspectedPlace<'_>, other: &OtherValue, inspectio
     inspect_value(place, Some(value), inspection);
 }
 
-/// `ENC[AES256_GCM,data:...,iv:...,tag:...,type:...]`, each part in Base64.
-fn is_encrypted(text: &str) -> bool {
-    let Some([data, iv, tag, kind]) = split_ciphertext(text) else { return false };
-    let kinds = ["str", "int", "float", "bytes", "bool", "time", "comment"];
-    decoded_length(data) > 0 && decoded_length(iv) > 0 && decoded_length(tag) == TAG && kinds.contains(&kind)
-}
-
-/// The data, the nonce, the tag and the type of a ciphertext.
-fn split_ciphertext(text: &str) -> Option<[&str; 4]> {
-    let inner = text.strip_prefix("ENC[AES256_GCM,data:")?.strip_suffix(']')?;
-    let (data, rest) = inner.split_once(",iv:")?;
-    let (iv, rest) = rest.split_once(",tag:")?;
-    let (tag, kind) = rest.split_once(",type:")?;
-    Some([data, iv, tag, kind])
-}
-
-/// The number of bytes in Base64; 0 for a text that is none.
-fn decoded_length(part: &str) -> usize {
-    STANDARD.decode(part).map_or(0, |bytes| bytes.len())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,11 +215,29 @@ mod tests {
             secret_access_key: secret.to_owned(),
             ses_smtp_password: None,
         };
-        let inspection = sops.inspect_file(text.replace("ENC!", ENC).as_bytes());
+        let inspection = sops.inspect_file(with_metadata(text).replace("ENC!", ENC).as_bytes());
         assert_eq!(inspection.credential_sha256.is_some(), inspection.problems.is_empty());
         let line =
             |p: &crate::destinations::FileProblem| format!("{}:{} {}", p.at.line, p.at.column, p.message);
         inspection.problems.iter().map(line).collect()
+    }
+
+    /// Adds to each MAC the rest of what SOPS needs.
+    fn with_metadata(text: &str) -> String {
+        let fields = [("lastmodified", "2026-01-01T00:00:00Z"), ("version", "3.11.0")];
+        let lines = |begin: &str, sign: &str| {
+            let fields = fields.iter().chain(&[("kms__list_0__map_enc", "YQ==")]);
+            fields.map(|(name, value)| format!("{begin}{name}{sign}{value}\n")).collect::<String>()
+        };
+        let yaml = fields.map(|(name, value)| format!("    {name}: \"{value}\"\n")).concat();
+        let json = fields.map(|(name, value)| format!(", \"{name}\": \"{value}\"")).concat();
+        text.replace("    mac: ENC!\n", &format!("    mac: ENC!\n{yaml}    kms:\n        - enc: YQ==\n"))
+            .replace(
+                "\"mac\": \"ENC!\"",
+                &format!("\"mac\": \"ENC!\"{json}, \"kms\": [{{\"enc\": \"YQ==\"}}]"),
+            )
+            .replace("sops_mac=ENC!\n", &format!("sops_mac=ENC!\n{}", lines("sops_", "=")))
+            .replace("\nmac = ENC!\n", &format!("\nmac = ENC!\n{}", lines("", " = ")))
     }
 
     const PATHS: (&str, &str) = ("a.id", "a.secret");
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_name_of_another_ending_is_read_by_its_metadata() {
-        let dotenv = "ID=ENC!\nSECRET=ENC!\nsops_mac=ENC!\nsops_version=3.11.0\n";
+        let dotenv = "ID=ENC!\nSECRET=ENC!\nsops_mac=ENC!\n";
         for name in [".env.production", "drone.env.sops", "x.env.enc", "x"] {
             assert_eq!(inspect(name, ("ID", "SECRET"), dotenv), NONE, "{name}");
             assert_eq!(inspect(name, ("ID", "SECRET"), "ID=a\nSECRET=b\n").len(), 1, "{name}");
@@ -287,7 +287,7 @@ mod tests {
         let sound = "a:\n    id: ENC!\n    secret: ENC!\nsops:\n    mac: ENC!\n";
         assert_eq!(inspect("x.yaml", PATHS, &format!("{sound}---\n{sound}")), NONE);
         let found = inspect("x.yaml", PATHS, &format!("{sound}---\na:\n    secret: hush\n"));
-        assert_eq!(found, ["8:13 the value `a.secret` is in plaintext"]);
+        assert_eq!(found, ["12:13 the value `a.secret` is in plaintext"]);
         let found = inspect("x.yaml", PATHS, &format!("b: hush\n---\n{sound}"));
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains("without valid `sops` metadata"), "{found:?}");

@@ -198,8 +198,10 @@ impl ParsedSopsFile {
     }
 }
 
-const DOTENV: &str = "sops_";
-const INI: &str = "sops";
+/// What the names of the metadata begin with in a dotenv file.
+pub const DOTENV: &str = "sops_";
+/// The section of the metadata in an INI file, and its field in a tree.
+pub const INI: &str = "sops";
 
 /// Whether the parts are those of a path with dots between them.
 fn is_dotted_path(parts: &[Rc<str>], dotted: &str) -> bool {

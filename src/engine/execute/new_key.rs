@@ -22,6 +22,7 @@ use crate::rotation::{
     DestinationId, DestinationSnapshot, Fingerprint, JournalEvent, KeyId, Observation, OpenRotation,
     Recipients, ids,
 };
+use crate::sanitize;
 use crate::secret::Credential;
 
 /// STS must accept the new key so often in a row.
@@ -180,13 +181,16 @@ async fn stage_key(
 }
 
 /// An error without what a destination gets of a new key: it ends in a report and in the journal, and a service may quote
-/// what it was sent.
+/// what it was sent. Long tokens are left out too, which may be the secret in another form; the key's ID is none.
 fn hide_values(failure: BackendError, credential: &Credential, destinations: &[Destination]) -> BackendError {
     let mut message = credential.hide_values(&failure.message);
     for smtp in destinations.iter().filter_map(Destination::smtp_password) {
         message = smtp.derive_credential(credential).hide_values(&message);
     }
-    BackendError { message, ..failure }
+    let id = credential.access_key_id();
+    let parts: Vec<String> =
+        message.split(id).map(|part| sanitize::hide_possible_secrets(part.as_bytes())).collect();
+    BackendError { message: parts.join(id), ..failure }
 }
 
 /// Checks that GitHub takes the pull request's text, whatever key it will name.
@@ -370,6 +374,10 @@ mod tests {
         let failure = BackendError::new(ErrorKind::Rejected, said);
         let shown = hide_values(failure, &credential, &destinations);
         assert_eq!(shown, BackendError::new(ErrorKind::Rejected, "denied: …, … (403)"));
+        let said =
+            "AKIAQRSTUVWXYZ234567: 736f6d652b7365637265742b6b6579, %73%6f%6d%65%2b%73, SOME+SECRET+KEY2";
+        let shown = hide_values(BackendError::new(ErrorKind::Rejected, said), &credential, &destinations);
+        assert_eq!(shown, BackendError::new(ErrorKind::Rejected, "AKIAQRSTUVWXYZ234567: …, …, …"));
     }
 
     #[test]
