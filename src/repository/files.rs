@@ -7,7 +7,7 @@ use super::text_encoding::decode_text;
 use super::{
     AllowComment, InheritedSecrets, KeyMatch, LockFile, LockFileError, MAX_COMMENTS, MAX_MATCHES,
     ManagedKeys, Placeholder, ScanResult, Scanner, StaticKey, find_in_part, find_placeholders,
-    find_static_keys, is_set_up_file, is_terraform, mentions_access_key,
+    find_static_keys, has_comments, is_set_up_file, is_terraform, mentions_access_key,
 };
 
 /// The files of the repository, as far as rules need them.
@@ -83,6 +83,12 @@ impl ScannedFile {
         if self.static_keys.is_empty() {
             self.static_keys.extend(find_in_part(&self.file, window));
         }
+    }
+
+    /// The comment that accepts findings of a rule on a line.
+    pub fn find_allow_comment(&self, rule: &str, line: u32) -> Option<&AllowComment> {
+        let mut comments = self.comments.iter().filter(|_| has_comments(&self.file));
+        comments.find(|comment| comment.covers_finding(rule, line))
     }
 
     pub fn is_empty(&self) -> bool {

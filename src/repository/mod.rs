@@ -20,7 +20,7 @@ pub mod text_encoding;
 mod workflow_dispatch;
 mod workflow_secrets;
 
-pub use allow_comment::{AllowComment, MAX_COMMENT_RULES};
+pub use allow_comment::{AllowComment, MAX_COMMENT_RULES, has_comments};
 pub use file_content::FileContent;
 pub use files::{RepositoryFiles, ScannedFile, is_lfs_pointer, scan_file};
 pub use git_config::config_value;

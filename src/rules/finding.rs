@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::Position;
 use crate::excerpt::LineExcerpt;
 use crate::policy::Exemption;
+use crate::sanitize::hide_possible_secrets;
 use crate::text_style::Label;
 
 /// How bad a finding is; the worst is the greatest.
@@ -84,7 +85,7 @@ pub struct Acceptance {
 impl Acceptance {
     /// By an exemption of the policy file.
     pub fn by_exemption(exemption: &Exemption) -> Self {
-        let reason = exemption.reason.clone();
+        let reason = hide_possible_secrets(&exemption.reason);
         Self { text: format!("{reason}; until {}", exemption.until.0.strftime("%-d %b %Y")), reason }
     }
 

@@ -102,7 +102,7 @@ impl<'a> FindingCollector<'a> {
         (user, matched): (Option<&str>, &str),
         message: String,
     ) -> &mut Finding {
-        let comment = file.comments.iter().find(|comment| comment.covers_finding(text.name, at.line));
+        let comment = file.find_allow_comment(text.name, at.line);
         if let Some(comment) = comment {
             self.used_comments.insert((file.file.clone(), comment.at));
         }

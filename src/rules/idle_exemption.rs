@@ -2,7 +2,7 @@
 
 use super::{FileLocation, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::policy::Exemption;
-use crate::repository::MAX_COMMENT_RULES;
+use crate::repository::{MAX_COMMENT_RULES, has_comments};
 
 pub struct IdleExemption;
 
@@ -17,6 +17,11 @@ static META: RuleMeta = RuleMeta {
 
 const FILE_HELP: &str =
     "For a finding in a file that is about no user, write `user: \"*\"`. Else remove the exemption.";
+
+const COMMENT_HELP: &str =
+    "Write `keytide: allow RULE -- REASON` in a comment on the line of the finding, or remove it.";
+const VOID_COMMENT: &str = "a `keytide: allow` text has no effect in JSON, which has no comments, nor in a line with a line break that is no line feed";
+const VOID_HELP: &str = "Name the file in an exemption (`files:`), or remove the text.";
 
 impl Rule for IdleExemption {
     fn rule_meta(&self) -> &'static RuleMeta {
@@ -92,7 +97,9 @@ fn check_comments(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
     {
         let unknown =
             comment.rules.iter().find(|rule| !findings.find_meta(rule).is_some_and(RuleMeta::is_exemptible));
+        let is_void = comment.has_divided_line || !has_comments(&file.file);
         let message = match unknown {
+            _ if is_void => VOID_COMMENT.to_owned(),
             _ if comment.rules.is_empty() => "a `keytide: allow` comment names no rule".to_owned(),
             Some(rule) => {
                 format!("a `keytide: allow` comment names `{rule}`, which cannot be exempted")
@@ -116,7 +123,12 @@ fn check_comments(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
             None => continue,
         };
         findings
-            .add_file_finding(&META, (None, &comment.rules.join(",")), FileLocation { file: file.file.clone(), at: comment.at }, message)
-            .set_help("Write `keytide: allow RULE -- REASON` in a comment on the line of the finding, or remove it.");
+            .add_file_finding(
+                &META,
+                (None, &comment.rules.join(",")),
+                FileLocation { file: file.file.clone(), at: comment.at },
+                message,
+            )
+            .set_help(if is_void { VOID_HELP } else { COMMENT_HELP });
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::RuleInput;
-use crate::repository::ScannedFile;
+use crate::repository::{ScannedFile, has_comments};
 
 /// So many files are named in a command.
 const NAMED_FILES: usize = 3;
@@ -87,11 +87,6 @@ fn accept_finding(rule: &str, file: &str) -> String {
     format!(
         "name the file in an exemption of `{rule}` (`user: \"*\"`, `files:`), because JSON has no comments"
     )
-}
-
-/// Whether a file of this name can have a comment: JSON has none.
-fn has_comments(file: &str) -> bool {
-    !file.to_ascii_lowercase().ends_with(".json")
 }
 
 #[cfg(test)]

@@ -46,9 +46,8 @@ impl Rule for PlaintextKey {
                 finding.access_key_id = beside.as_ref().map(ToString::to_string);
                 // An exemption without `files` is for a line of the past, which can get no comment. It would cover the next
                 // leak as well, in any file.
-                let is_allowed =
-                    file.comments.iter().any(|comment| comment.covers_finding(META.name, hit.at.line))
-                        || is_file_exempted(input, user, &file.file);
+                let is_allowed = file.find_allow_comment(META.name, hit.at.line).is_some()
+                    || is_file_exempted(input, user, &file.file);
                 if file.commit.is_none() && !is_allowed {
                     finding.exempted = None;
                 }

@@ -10,6 +10,8 @@
 
 use keytide_test_support as support;
 
+/// Values that reports and errors quote.
+mod quoted_values;
 /// Broken policy files and their diagnostics.
 mod policy_files;
 /// What reports show, and JSON byte for byte.

@@ -17,7 +17,7 @@ pub fn redacted_excerpt(bytes: &[u8], at: usize, line_number: u32, redacted: &st
         let cut = line.iter().take_while(|b| is_secret_part(**b)).count();
         line = &line[cut..];
     }
-    let shown = hide_possible_secrets(line);
+    let shown = hide_possible_secrets(&String::from_utf8_lossy(line));
     let skipped = shown.chars().count().saturating_sub(SHOWN_CHARS);
     let tail: String = shown.trim_start().chars().skip(skipped).collect();
     LineExcerpt::of_end(line_number, &tail, redacted)

@@ -91,15 +91,28 @@ impl ScanResult {
     /// Adds the comments whose markers are between the cursor and `end`.
     fn collect_comments(&mut self, bytes: &[u8], markers: &[usize], mut cursor: Cursor, end: usize) {
         let own = cursor.offset..end;
+        let (mut line, mut is_divided) = (0..0, false);
         for (index, offset) in markers.iter().enumerate().filter(|(_, offset)| own.contains(offset)) {
             let before = index.checked_sub(1).map_or(0, |before| markers[before]);
             let after = markers.get(index + 1).copied().unwrap_or(bytes.len());
             let range = allow_comment::comment_range(*offset, before..after);
             self.steps += range.len() as u64;
             cursor.advance_to(bytes, *offset);
-            let Some(comment) = allow_comment::parse_comment(bytes, *offset, range, cursor.at) else {
+            let Some(mut comment) = allow_comment::parse_comment(bytes, *offset, range, cursor.at) else {
                 continue;
             };
+            // Once for all comments of a line, which can consist of them
+            if !line.contains(offset) {
+                line = find_line(bytes, *offset);
+                is_divided = allow_comment::is_divided(&bytes[line.clone()]);
+                self.steps += line.len() as u64;
+            }
+            comment.has_divided_line = is_divided;
+            if comment.target_line > comment.at.line {
+                let next = find_line(bytes, line.end);
+                self.steps += next.len() as u64;
+                comment.has_divided_line |= allow_comment::is_divided(&bytes[next]);
+            }
             // One that is left out accepts nothing, so that its finding counts.
             if self.comments.len() < MAX_COMMENTS {
                 self.comments.push(comment);
@@ -108,6 +121,13 @@ impl ScanResult {
             }
         }
     }
+}
+
+/// The line that an offset is in, with its line feed.
+fn find_line(bytes: &[u8], offset: usize) -> Range<usize> {
+    let start = memchr::memrchr(b'\n', &bytes[..offset]).map_or(0, |end| end + 1);
+    let end = memchr::memchr(b'\n', &bytes[offset..]).map_or(bytes.len(), |length| offset + length + 1);
+    start..end
 }
 
 /// Scans files for key material; it holds the strings of the first pass.
