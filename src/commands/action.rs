@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 
+use super::cli::render_usage_error;
 use crate::error::CommandError;
+use crate::sanitize::hide_possible_secrets;
 use crate::system::environment::ProcessEnvironment;
 
 /// The inputs that are options of the same name, with a value, of every command.
@@ -167,13 +169,16 @@ fn strip_folder<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
 }
 
 fn input_error(name: &str, value: &str, expected: &str) -> CommandError {
-    CommandError::invalid(format!("the input `{name}` is `{value}`; expected {expected}"))
-        .with_help("correct the inputs of this step")
+    CommandError::invalid(format!(
+        "the input `{name}` is `{}`; expected {expected}",
+        hide_possible_secrets(value)
+    ))
+    .with_help("correct the inputs of this step")
 }
 
 /// The first paragraph of clap's message, on one line: an annotation shows no more.
 pub fn error_from_clap(error: &clap::Error) -> CommandError {
-    let text = error.render().to_string();
+    let text = render_usage_error(error);
     let paragraph: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let message = paragraph.join(" ").trim_start_matches("error: ").to_owned();
     CommandError::invalid(message).with_help("correct the inputs of this step")

@@ -37,7 +37,7 @@ use clap::Parser;
 
 pub use cli::Cli;
 use cli::values::{FileFormat, ReportFile};
-use cli::{Command, FleetArgs, FleetCommand, add_hint};
+use cli::{Command, FleetArgs, FleetCommand, add_hint, render_usage_error};
 use context::{Context, write_stdout, write_usage_error};
 use hyphen_names::separate_file_names;
 #[cfg(not(feature = "online"))]
@@ -158,11 +158,11 @@ fn describe_work(command: &Command) -> &'static str {
 
 /// Prints what clap answers: help and version on standard output, a usage error on standard error.
 fn print_clap_error(error: &clap::Error, environment: &ProcessEnvironment) -> ExitStatus {
-    let text = error.render();
     if error.use_stderr() {
-        write_usage_error(environment, &text.to_string());
+        write_usage_error(environment, &render_usage_error(error));
         return ExitStatus::Invalid;
     }
+    let text = error.render();
     if environment.stdout_wants_colour() {
         return write_stdout(&text.ansi().to_string());
     }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::schema;
 use super::shape::ShapeChecker;
 use crate::diagnostic::{Diagnostic, Position, SourceFault};
-use crate::sanitize::{cover_possible_secrets, is_harmful};
+use crate::sanitize::{cover_possible_secrets, hide_possible_secrets, is_harmful};
 use crate::yaml::strict;
 
 /// How many errors of one file are reported. Each holds its line, and a long line can hold an error in every character.
@@ -73,7 +73,7 @@ pub(super) fn parse_document<T: DeserializeOwned>(
     (typed, faults)
 }
 
-/// Adds the file and the line to faults, and sorts them in the order of the text.
+/// Adds the file and the line to faults, hides what may be a secret in the values that they quote, and sorts them in the order of the text.
 pub(super) fn to_diagnostics(file: &str, text: &str, mut faults: Vec<SourceFault>) -> Vec<Diagnostic> {
     faults.sort_by_key(|fault| fault.at);
     let lines: Vec<&str> = text.split('\n').collect();
@@ -88,6 +88,7 @@ pub(super) fn to_diagnostics(file: &str, text: &str, mut faults: Vec<SourceFault
         let line = lines.get(at.line as usize - 1).copied().unwrap_or("").trim_end_matches('\r').to_owned();
         let help = explain_white_space(&line).or(help);
         let line = cover_possible_secrets(&line);
+        let (message, help) = (hide_possible_secrets(&message), help.as_deref().map(hide_possible_secrets));
         diagnostics.push(Diagnostic { file: file.to_owned(), at, width, line, message, help });
     }
     diagnostics

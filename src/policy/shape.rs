@@ -12,7 +12,7 @@ use super::file::LOCATED;
 use super::scalar::{self, ONE_OF, RuleName, Scalar};
 use super::suggest::{is_near, quote_names, suggest_name};
 use crate::diagnostic::SourceFault;
-use crate::sanitize::shorten;
+use crate::sanitize::{hide_possible_secrets, shorten};
 use crate::yaml::{NodeKind, YamlField, YamlNode};
 
 /// How many characters of a wrong value a message quotes.
@@ -200,7 +200,7 @@ impl ShapeChecker<'_> {
             return None;
         }
         if let Some(Err(error)) = checked {
-            let fault = node.fault_at_node(error.message(&self.field, &shorten(text, MAX_SHOWN)));
+            let fault = node.fault_at_node(error.message(&self.field, &quote_value(text)));
             self.faults.push(fault.with_help(error.help()));
             return None;
         }
@@ -209,7 +209,7 @@ impl ShapeChecker<'_> {
             return None;
         }
         if format == RuleName::FORMAT && !self.rules.contains(&text) {
-            let message = format!("`{}` is not a rule that can be exempted", shorten(text, MAX_SHOWN));
+            let message = format!("`{}` is not a rule that can be exempted", quote_value(text));
             self.faults.push(node.fault_at_node(message).with_help(suggest_name(text, self.rules)));
             return None;
         }
@@ -220,11 +220,8 @@ impl ShapeChecker<'_> {
         match node.scalar_text() {
             Some(text) if words.contains(&text) => Some(Yaml::String(text.to_owned())),
             Some(text) => {
-                let fault = node.fault_at_node(format!(
-                    "unknown value `{}` for `{}`",
-                    shorten(text, MAX_SHOWN),
-                    self.field
-                ));
+                let fault =
+                    node.fault_at_node(format!("unknown value `{}` for `{}`", quote_value(text), self.field));
                 self.faults.push(fault.with_help(suggest_name(text, words)));
                 None
             }
@@ -242,7 +239,7 @@ impl ShapeChecker<'_> {
         match text.parse() {
             Ok(number) if (least..=most).contains(&number) => Some(number.into()),
             _ => {
-                self.report_out_of_range(node, &shorten(text, MAX_SHOWN), least, most);
+                self.report_out_of_range(node, &quote_value(text), least, most);
                 None
             }
         }
@@ -277,6 +274,12 @@ impl ShapeChecker<'_> {
         self.faults.push(node.fault_at_node(format!("expected {expected}, found {found}")));
         None
     }
+}
+
+/// A wrong value as a message quotes it. What may be a secret is hidden before the rest is cut off: its beginning alone
+/// would not look like one.
+fn quote_value(text: &str) -> String {
+    shorten(&hide_possible_secrets(text), MAX_SHOWN)
 }
 
 enum CheckedProperty {

@@ -79,3 +79,48 @@ fn an_allow_text_accepts_nothing_in_json_and_in_a_line_with_other_line_breaks() 
     )]);
     assert_eq!(world.check(&[]).code, 0);
 }
+
+#[test]
+fn an_error_of_a_policy_file_shows_no_secret() {
+    let url = format!("https://hooks.slack.com/services/T01ABCDEF2G/B02HIJKLM3N/{}", &secret()[..20]);
+    let long = format!("{}{}", "- ".repeat(36), secret());
+    for (line, value) in [
+        ("limits: { max_age: VALUE }", secret()),
+        ("account: \"VALUE\"", secret()),
+        ("account: \"VALUE\"", long),
+        ("extends: VALUE", secret()),
+        ("role_arn: VALUE", secret()),
+        ("VALUE: 1", secret()),
+        ("claim: *VALUE", secret().replace(['+', '/'], "x")),
+        ("notify: { webhook: { url_from: \"VALUE\", format: slack } }", url),
+        ("notify: { webhook: { url_from: \"https://ci:h8Kq2vX@host\", format: slack } }", String::new()),
+    ] {
+        let policy = format!("version: 1\nusers: [{{name: a}}]\n{}\n", line.replace("VALUE", &value));
+        assert_never_shown(&[(".github/keytide.yml", &policy)], &secret()[..4], 2);
+    }
+}
+
+#[test]
+fn an_error_of_the_command_line_shows_no_secret() {
+    let world = World::with(&[("a.txt", "x\n")]);
+    let url = |user: &str| format!("http://u:{user}@127.0.0.1:1");
+    for arguments in [
+        vec!["check", "--endpoint-url", &url(&secret())],
+        vec!["audit", "--github-api-url", &url(&secret()[..4])],
+        vec!["check", "--repository", &format!("a/{}", secret())],
+        vec!["check", &format!("--{}", secret())],
+        vec!["audit", &secret()],
+        vec!["rotate", &secret()],
+    ] {
+        let run = world.keytide_in(".", &arguments, &[]);
+        assert_eq!(run.code, 2, "{arguments:?}: {}", run.stderr);
+        let shown = [run.stdout, run.stderr].concat();
+        assert!(!shown.contains(&secret()[..4]), "{arguments:?}: {shown}");
+    }
+    for (name, value) in [("INPUT_REPOSITORY", format!("a/{}", secret())), ("INPUT_NOTIFY", secret())] {
+        let variables = [("GITHUB_ACTIONS", "true"), ("INPUT_COMMAND", "audit"), (name, &value)];
+        let run = world.keytide_in(".", &[], &variables);
+        let shown = [run.stdout, run.stderr].concat();
+        assert!(run.code >= 2 && !shown.contains(&secret()[..4]), "{name}: {shown}");
+    }
+}

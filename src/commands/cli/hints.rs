@@ -5,6 +5,8 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::sanitize::hide_possible_secrets;
+
 /// The commands that are about one user of a rotation.
 const USER_COMMANDS: [&str; 4] = ["plan", "rotate", "rollback", "resume"];
 
@@ -26,6 +28,11 @@ pub fn add_hint(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
     }
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
     error
+}
+
+/// The text of a usage error, which quotes what was typed: without what may be a secret in it.
+pub fn render_usage_error(error: &clap::Error) -> String {
+    hide_possible_secrets(&error.render().to_string())
 }
 
 /// The first word that is not an option; options of all commands may stand before it.

@@ -19,7 +19,7 @@ pub use aws::AwsArgs;
 pub use fleet::{FleetArgs, FleetCommand, FleetOutputArgs, FleetReportArgs};
 #[cfg(feature = "online")]
 pub use fleet::{FleetAuditArgs, FleetCollectArgs};
-pub use hints::add_hint;
+pub use hints::{add_hint, render_usage_error};
 pub use iam_policy::{IamPolicyArgs, Purpose, PurposeChoice, SubjectForm};
 pub use migrate::MigrateArgs;
 pub use output_format::{OutputFormat, SetUpFormat};
