@@ -30,12 +30,27 @@ impl SectionMarks {
 
     /// Whether a body is that of the issue of this policy file.
     pub fn are_in(&self, body: &str) -> bool {
-        body.contains(&self.begin)
+        self.find_begin(body).is_some()
+    }
+
+    /// Where the last first mark is. One in a quotation or in a block of code is a person's, who shows what keytide wrote.
+    fn find_begin(&self, body: &str) -> Option<usize> {
+        let (mut offset, mut found, mut last, mut is_code) = (0, None, None, false);
+        for line in body.split_inclusive('\n') {
+            is_code ^= line.starts_with("```") || line.starts_with("~~~");
+            if line.starts_with(&self.begin) {
+                last = Some(offset);
+                found = if is_code { found } else { last };
+            }
+            offset += line.len();
+        }
+        // A block that does not end is a slip in the text of a person's, and the marks behind it are keytide's
+        if is_code { last } else { found }
     }
 
     /// The part between the marks, with them. A first mark that has lost its end is text of a person's.
     fn find(&self, body: &str) -> Option<Range<usize>> {
-        let begin = body.rfind(&self.begin)?;
+        let begin = self.find_begin(body)?;
         let length = body[begin..].find(&self.end)?;
         Some(begin..begin + length + self.end.len())
     }
@@ -100,6 +115,24 @@ mod tests {
         // An end before its beginning does not count either.
         let turned = format!("{}{begin}", marks.end);
         assert_eq!(marks.replace(&turned, &section), format!("{turned}\n\n{section}"));
+    }
+
+    #[test]
+    fn a_quoted_mark_is_text() {
+        let marks = SectionMarks::for_policy("a");
+        let section = marks.wrap("x", "abc");
+        for quoted in [
+            format!("why?\n\n```html\n{section}\n```\n"),
+            format!("~~~\n{section}\n~~~"),
+            format!("> {}", section.replace('\n', "\n> ")),
+            format!("It begins with `{}`.", marks.begin),
+        ] {
+            assert!(!marks.are_in(&quoted), "{quoted}");
+            assert!(marks.are_in(&format!("```\nnot closed\n{section}")));
+            let both = marks.replace(&quoted, &section);
+            assert_eq!(both, format!("{quoted}\n\n{section}"));
+            assert_eq!(marks.replace(&format!("{both}\n{quoted}"), &section), format!("{both}\n{quoted}"));
+        }
     }
 
     #[test]
