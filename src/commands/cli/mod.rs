@@ -308,7 +308,7 @@ pub struct CheckArgs {
     /// Check what the next commit changes, as staged in the Git index
     #[arg(long, conflicts_with = "history")]
     pub staged: bool,
-    /// Also check every version of every file in all commits
+    /// Also check every version of every file in all commits; messages and authors are not read
     #[arg(long)]
     pub history: bool,
     /// Files and directories [default: all files that Git tracks]
