@@ -96,7 +96,7 @@ impl StdError for AwsError {}
 
 impl From<AwsError> for BackendError {
     fn from(error: AwsError) -> Self {
-        Self::new(error.kind, error.to_string())
+        Self { is_access_denied: error.is_access_denied, ..Self::new(error.kind, error.to_string()) }
     }
 }
 
@@ -110,8 +110,7 @@ pub fn to_backend_error<E>(operation: &str, error: &SdkError<E, HttpResponse>, w
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
-    let kind = classify_sdk_error(error, writes);
-    BackendError::new(kind, format!("{operation}: {}", explain_sdk_error(error)))
+    describe_sdk_error(error, writes, format!("{operation}: {}", explain_sdk_error(error)))
 }
 
 /// The same of a request that carries a secret: nothing is shown that could quote it.
@@ -119,8 +118,18 @@ pub fn to_quoting_error<E>(operation: &str, error: &SdkError<E, HttpResponse>, w
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
-    let kind = classify_sdk_error(error, writes);
-    BackendError::new(kind, format!("{operation}: {}", explain_quoting_error(error)))
+    describe_sdk_error(error, writes, format!("{operation}: {}", explain_quoting_error(error)))
+}
+
+fn describe_sdk_error<E>(error: &SdkError<E, HttpResponse>, writes: bool, message: String) -> BackendError
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+{
+    BackendError {
+        kind: classify_sdk_error(error, writes),
+        is_access_denied: error.code().is_some_and(is_access_denied),
+        message,
+    }
 }
 
 fn classify_sdk_error<E>(error: &SdkError<E, HttpResponse>, writes: bool) -> ErrorKind

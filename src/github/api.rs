@@ -66,7 +66,12 @@ pub struct GithubError {
 
 impl From<GithubError> for BackendError {
     fn from(trouble: GithubError) -> Self {
-        Self { kind: trouble.outcome, message: trouble.what }
+        Self {
+            kind: trouble.outcome,
+            // A rate limit has the status 429 here, whatever GitHub gave it
+            is_access_denied: trouble.status == Some(403),
+            message: trouble.what,
+        }
     }
 }
 

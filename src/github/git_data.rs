@@ -140,7 +140,7 @@ impl LiveBackend {
         let sent = self.api.send_request(HttpMethod::Post(body), &path, RetryPolicy::Harmless).await;
         sent.map_err(|trouble| match BackendError::from(trouble) {
             // An object has no former state, so a 409 is no lost race: push protection refuses the content with it.
-            BackendError { kind: ErrorKind::Conflict, message } => {
+            BackendError { kind: ErrorKind::Conflict, message, .. } => {
                 BackendError::new(ErrorKind::Rejected, message)
             }
             failure => failure,
@@ -151,8 +151,8 @@ impl LiveBackend {
 /// The error of a read. A refusal can be due to the token, so it is not taken as an answer about the object.
 pub(super) fn unread_object(trouble: GithubError) -> BackendError {
     match BackendError::from(trouble) {
-        BackendError { kind: ErrorKind::Rejected, message } => {
-            BackendError::new(ErrorKind::NotApplied, message)
+        failure if failure.kind == ErrorKind::Rejected => {
+            BackendError { kind: ErrorKind::NotApplied, ..failure }
         }
         failure => failure,
     }

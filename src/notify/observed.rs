@@ -16,10 +16,8 @@ use crate::sanitize::{mask_identifiers, shorten};
 pub const MAX_TEXT: usize = 600;
 /// The rule whose finding a key that becomes due will be.
 const DUE_RULE: &str = "key-age";
-/// The rules that need the status of a user's rotation.
+/// The rules that need the status of a user's rotation. `rotate` applies no others.
 const ROTATION_RULES: [&str; 2] = ["stalled-rotation", "stale-reference"];
-/// The one rule that `rotate` applies.
-const STALLED: &str = "stalled-rotation";
 /// The rule that a fleet's report lists once for the account, and not for each repository.
 const ROOT_KEY: &str = "root-key";
 /// The longest name of an IAM user.
@@ -45,7 +43,7 @@ pub enum Scope {
         unknown_rotations: BTreeSet<String>,
         skipped: BTreeSet<&'static str>,
     },
-    /// Stalled rotations of one user, or of all.
+    /// What the rules of rotations find about one user, or about all.
     Rotation { user: Option<String> },
     /// What the audit of a fleet finds in a repository: no rotations, no keys that become due, and not everything of the rules
     /// that could not look.
@@ -87,7 +85,9 @@ impl Scope {
                     || unknown_rotations.is_empty()
                     || user.is_some_and(|user| known_rotations.contains(user))
             }
-            Self::Rotation { user: only } => rule == STALLED && (only.is_none() || only.as_deref() == user),
+            Self::Rotation { user: only } => {
+                ROTATION_RULES.contains(&rule) && (only.is_none() || only.as_deref() == user)
+            }
             Self::Fleet { unseen } => {
                 !ROTATION_RULES.contains(&rule)
                     && rule != ROOT_KEY

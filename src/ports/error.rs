@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use crate::rotation::Observed;
+
 pub type BackendResult<T> = Result<T, BackendError>;
 
 /// Why a request did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendError {
     pub kind: ErrorKind,
+    /// A permission is missing: the service refused, or the run was given no token for it.
+    pub is_access_denied: bool,
     /// What happened, in half a sentence; it may quote the service.
     pub message: String,
 }
@@ -29,7 +33,20 @@ pub enum ErrorKind {
 
 impl BackendError {
     pub fn new(outcome: ErrorKind, what: impl Into<String>) -> Self {
-        Self { kind: outcome, message: what.into() }
+        Self { kind: outcome, is_access_denied: false, message: what.into() }
+    }
+}
+
+impl<T> From<&BackendError> for Observed<T> {
+    fn from(why: &BackendError) -> Self {
+        let message = why.message.clone().into();
+        if why.is_access_denied { Self::Denied(message) } else { Self::Unknown(message) }
+    }
+}
+
+impl<T> From<BackendResult<T>> for Observed<T> {
+    fn from(result: BackendResult<T>) -> Self {
+        result.map_or_else(|why| Self::from(&why), Self::Known)
     }
 }
 

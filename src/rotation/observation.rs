@@ -224,6 +224,15 @@ impl Observation {
         Some((place, place.key_in(journal)?))
     }
 
+    /// Whether a fact that decides the phase of a user without a rotation could not be read although no permission is missing.
+    pub fn has_failed_read(&self) -> bool {
+        self.listed.has_failed()
+            || self.keys.has_failed()
+            || self.user_id.has_failed()
+            || self.is_stopped.has_failed()
+            || self.destinations.iter().any(|place| place.fingerprint.has_failed())
+    }
+
     /// The old key of a rotation, while it is active.
     pub fn active_old_key<'r>(&self, rotation: &'r OpenRotation) -> Option<&'r KeyId> {
         rotation.old.as_ref().filter(|old| self.find_key(old).is_some_and(ObservedKey::is_active))

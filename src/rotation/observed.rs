@@ -8,6 +8,8 @@ pub enum Observed<T> {
     Known(T),
     /// Why it could not be read, in half a sentence.
     Unknown(Cow<'static, str>),
+    /// The same, where the run lacks a permission.
+    Denied(Cow<'static, str>),
     /// Nothing depends on it now, so it was not read.
     NotAsked,
 }
@@ -16,8 +18,13 @@ impl<T> Observed<T> {
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(value) => Some(value),
-            Self::Unknown(_) | Self::NotAsked => None,
+            Self::Unknown(_) | Self::Denied(_) | Self::NotAsked => None,
         }
+    }
+
+    /// Whether it could not be read although no permission is missing.
+    pub fn has_failed(&self) -> bool {
+        matches!(self, Self::Unknown(_))
     }
 
     /// # Errors
@@ -25,7 +32,7 @@ impl<T> Observed<T> {
     pub fn known_or_reason(&self) -> Result<&T, &str> {
         match self {
             Self::Known(value) => Ok(value),
-            Self::Unknown(why) => Err(why),
+            Self::Unknown(why) | Self::Denied(why) => Err(why),
             Self::NotAsked => Err("not asked"),
         }
     }
@@ -38,6 +45,7 @@ impl<T> Observed<T> {
         match self {
             Self::Known(value) => Observed::Known(change(value)),
             Self::Unknown(why) => Observed::Unknown(why),
+            Self::Denied(why) => Observed::Denied(why),
             Self::NotAsked => Observed::NotAsked,
         }
     }
@@ -45,14 +53,8 @@ impl<T> Observed<T> {
     /// Why a fact could not be read that was asked for.
     pub fn read_failure(&self) -> Option<&str> {
         match self {
-            Self::Unknown(why) => Some(why),
+            Self::Unknown(why) | Self::Denied(why) => Some(why),
             Self::Known(_) | Self::NotAsked => None,
         }
-    }
-}
-
-impl<T, E: ToString> From<Result<T, E>> for Observed<T> {
-    fn from(result: Result<T, E>) -> Self {
-        result.map_or_else(|why| Self::Unknown(why.to_string().into()), Self::Known)
     }
 }

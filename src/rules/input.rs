@@ -62,9 +62,9 @@ pub struct RotationStatus {
 pub struct UnusableKey {
     /// The destination's kind and target.
     pub destination: String,
-    /// The access key ID.
-    pub access_key_id: String,
-    /// `is inactive` or `does not exist`.
+    /// The access key ID; `None` where it holds none of the user's keys.
+    pub access_key_id: Option<String>,
+    /// What the key is, or without one the destination: half a sentence, such as `is inactive`.
     pub state: &'static str,
 }
 

@@ -1,5 +1,5 @@
 //! `stale-reference`: a reference names a key other than that of the last rotation, or a destination holds a key
-//! that is inactive or does not exist, or a file holds a credential other than that of the last rotation (a warning).
+//! that is inactive or does not exist, or a store none of a user with an active key, or a file holds a credential other than that of the last rotation (a warning).
 
 use super::key_age::set_rotation_help;
 use super::key_references::{
@@ -21,7 +21,7 @@ static META: RuleMeta = RuleMeta {
     name: "stale-reference",
     severity: Severity::Error,
     required_input: RequiredInput::References,
-    summary: "a reference names a key other than that of the last rotation, or a destination holds a key that is inactive or does not exist, or a file holds a credential other than that of the last rotation (a warning)",
+    summary: "a reference names a key other than that of the last rotation, or a destination holds a key that is inactive or does not exist, or a store none of a user with an active key, or a file holds a credential other than that of the last rotation (a warning)",
     rationale: "The old key is being retired: an application that still reads it fails when it is deactivated.",
     remediation: "Restore the value from the last rotation's pull request; a merge or revert may have brought the old one back. If the key was replaced by hand, remove the user's lock file.",
 };
@@ -56,7 +56,7 @@ impl Rule for StaleReference {
     }
 }
 
-/// Reports the destinations whose key, by the journals, is inactive or missing in IAM.
+/// Reports the destinations whose key is inactive or missing in IAM, or none of the user's.
 fn check_unusable_keys(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
     for (user, standing) in input.rotations.into_iter().flatten() {
         for unread in &standing.unread_destinations {
@@ -67,9 +67,16 @@ fn check_unusable_keys(input: &RuleInput<'_>, findings: &mut FindingCollector<'_
         }
         let at = input.policy.find_user_policy(user, None).map_or(Position::START, |entry| entry.at);
         for UnusableKey { destination: place, access_key_id: key, state } in &standing.unusable_keys {
-            let message = format!("{key}, which {state}, is in {}", describe_destination(place));
+            let place = describe_destination(place);
+            let message = match key {
+                Some(key) => format!("{key}, which {state}, is in {place}"),
+                None => format!("{place} {state}"),
+            };
             let finding = findings.add_user_finding(&META, user, at, message);
-            finding.access_key_id = Some(key.clone());
+            finding.access_key_id.clone_from(key);
+            if key.is_none() {
+                finding.set_help("Write the user's access key there, or correct the destination.");
+            }
             // The value of the last pull request may be the very key that is gone
             set_rotation_help(input, user, finding);
         }

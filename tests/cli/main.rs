@@ -79,6 +79,8 @@ mod init;
 mod migrate;
 /// A rotation whose credential lies in Secrets Manager.
 mod stores;
+/// What audits say of what the stores hold.
+mod store_contents;
 /// What each kind of destination answers about itself.
 mod destination_kinds;
 /// The page about a key for a third party.

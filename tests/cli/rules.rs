@@ -141,8 +141,10 @@ impl SampleStanding {
 }
 
 fn unusable((place, key, state): &(String, String, String)) -> UnusableKey {
-    let state = ["is inactive", "does not exist"].into_iter().find(|known| known == state).unwrap();
-    UnusableKey { destination: place.clone(), access_key_id: key.clone(), state }
+    let states = ["is inactive", "does not exist", "holds no access key of this user"];
+    let state = states.into_iter().find(|known| known == state).unwrap();
+    let access_key_id = Some(key.clone()).filter(|key| !key.is_empty());
+    UnusableKey { destination: place.clone(), access_key_id, state }
 }
 
 /// What one rule says of a case, a line each.

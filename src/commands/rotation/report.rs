@@ -58,10 +58,10 @@ pub fn build_report(
         now,
     };
     let (mut findings, _) = rules::run_rules(&input);
-    // All other findings are for `audit` and `check`.
+    // All other findings are for `audit` and `check`. A stale one is of a destination here: no file was read
     findings.retain(|finding| match finding.rule {
         "terraform-managed-key" => finding.severity == Severity::Error,
-        rule => rule == "stalled-rotation",
+        rule => matches!(rule, "stalled-rotation" | "stale-reference"),
     });
     let found = (findings, Vec::new());
     Report::of_audit(&run.policy, inventory, found, now, context.common.fail_on).with_rotations(lines)
@@ -175,7 +175,9 @@ fn observed_user(user_run: &UserRun, ran: &RunOutcome) -> IamUser {
 
 fn observed_owner(seen: &Observation, ours: &str, listed: Provenance) -> SourcedFact<Option<String>> {
     match &seen.owner {
-        Observed::Unknown(_) | Observed::NotAsked => SourcedFact::Unknown(UnknownReason::Failed),
+        Observed::Unknown(_) | Observed::Denied(_) | Observed::NotAsked => {
+            SourcedFact::Unknown(UnknownReason::Failed)
+        }
         Observed::Known(OwnerTag::Missing { .. }) => SourcedFact::Known(None, listed),
         Observed::Known(OwnerTag::ThisRepository) => SourcedFact::Known(Some(ours.to_owned()), listed),
         Observed::Known(OwnerTag::OtherRepository(id)) => SourcedFact::Known(Some(id.clone()), listed),
@@ -184,7 +186,9 @@ fn observed_owner(seen: &Observation, ours: &str, listed: Provenance) -> Sourced
 
 fn access_key(key: &ObservedKey, listed: Provenance) -> AccessKey {
     let last_used = match &key.last_used {
-        Observed::Unknown(_) | Observed::NotAsked => SourcedFact::Unknown(UnknownReason::Failed),
+        Observed::Unknown(_) | Observed::Denied(_) | Observed::NotAsked => {
+            SourcedFact::Unknown(UnknownReason::Failed)
+        }
         Observed::Known(used) => SourcedFact::Known(
             used.as_ref().map(|used| LastUse {
                 at: used.at,

@@ -1,6 +1,6 @@
 //! Reads how the rotations stand, for `keytide audit` and for the rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -12,6 +12,7 @@ use super::setup::{connect_github, list_user_rotations, rotated_users};
 use crate::aws::connect;
 use crate::commands::connection;
 use crate::commands::context::Context;
+use crate::destinations::json_credential::key_fingerprint;
 use crate::engine::execute::RunOutcome;
 use crate::error::{CommandError, READING_ROTATION};
 use crate::iam::ReadFault;
@@ -19,7 +20,9 @@ use crate::policy::Policy;
 use crate::ports::Clock as _;
 use crate::repository::RepositoryIdentity;
 use crate::rotation::waiting::{RotationWait, find_wait};
-use crate::rotation::{Journal, KeyId, Observation, RotationPhase, RotationStep};
+use crate::rotation::{
+    DestinationState, Journal, KeyId, Observation, ObservedKey, RotationPhase, RotationStep, StorageKind,
+};
 use crate::rules::{RotationStatus, RotationStatuses, UnusableKey};
 
 /// The status of each rotation.
@@ -87,7 +90,7 @@ pub async fn read_rotation_statuses(
     let remarks = left_out.into_iter().collect();
     let mut statuses = Statuses { known, next_steps: BTreeMap::new(), faults: Vec::new(), remarks };
     for user_run in &user_runs {
-        statuses.add_unknown(user_run);
+        statuses.add_unread(user_run);
         if let UserOutcome::Finished(ran) = &user_run.outcome
             && let Some(step) = next_step(user_run, ran)
         {
@@ -103,22 +106,29 @@ pub fn rotation_statuses(user_runs: &[UserRun], pages: &RepositoryPages) -> Rota
 }
 
 impl Statuses {
-    /// Adds what is known of a user whose status is unknown.
-    fn add_unknown(&mut self, user_run: &UserRun) {
+    /// Adds what could not be read of a user. Of a destination that the role may not read, the rule speaks that looks at it.
+    fn add_unread(&mut self, user_run: &UserRun) {
         let UserOutcome::Finished(ran) = &user_run.outcome else { return };
+        let user = user_run.user_rotation.user.to_string();
         if ran.last_decision.phase != RotationPhase::Unknown {
+            let failed = ran.observation.destinations.iter().filter(|place| place.fingerprint.has_failed());
+            self.faults
+                .extend(failed.filter_map(describe_unread).map(|message| reading_fault(&user, message)));
             return;
         }
-        let user = user_run.user_rotation.user.to_string();
         let message = format!("rotation status of `{user}` unknown: {}", ran.last_decision.why);
         // The token of an audit may not read every store, which matters to a rotation under way only
         let is_idle = ran.observation.journal.known().is_some_and(|journal| journal.open.is_none());
-        if is_idle {
+        if is_idle && !ran.observation.has_failed_read() {
             self.remarks.push(message);
         } else {
-            self.faults.push(ReadFault { user: Some(user), operation: READING_ROTATION.to_owned(), message });
+            self.faults.push(reading_fault(&user, message));
         }
     }
+}
+
+fn reading_fault(user: &str, message: String) -> ReadFault {
+    ReadFault { user: Some(user.to_owned()), operation: READING_ROTATION.to_owned(), message }
 }
 
 fn rotation_status(user_run: &UserRun, pages: &RepositoryPages) -> Option<(String, RotationStatus)> {
@@ -137,7 +147,7 @@ fn rotation_status(user_run: &UserRun, pages: &RepositoryPages) -> Option<(Strin
         last_entry_at: journal.last_entry_at,
         deactivated_key: open
             .and_then(|open| Some((open.retiring.as_deref()?.to_owned(), open.inactive_since?))),
-        unusable_keys: destinations_with_unusable_key(&ran.observation, journal),
+        unusable_keys: destinations_with_unusable_key(user_run, &ran.observation, journal),
         unread_destinations: unread_destinations(&ran.observation).collect(),
     };
     Some((user_run.user_rotation.user.to_string(), status))
@@ -165,33 +175,56 @@ fn person_wait(user_run: &UserRun, ran: &RunOutcome, journal: &Journal) -> Optio
 
 /// The destinations that could not be read, each with the reason.
 pub fn unread_destinations(seen: &Observation) -> impl Iterator<Item = String> {
-    seen.destinations.iter().filter_map(|place| {
-        Some(format!("`{}` could not be read: {}", place.id, place.fingerprint.read_failure()?))
-    })
+    seen.destinations.iter().filter_map(describe_unread)
 }
 
-/// The destinations that hold a key with which nothing can sign in.
-fn destinations_with_unusable_key(seen: &Observation, journal: &Journal) -> Vec<UnusableKey> {
-    // Which key a destination holds is known by the journal alone
+fn describe_unread(place: &DestinationState) -> Option<String> {
+    Some(format!("`{}` could not be read: {}", place.id, place.fingerprint.read_failure()?))
+}
+
+/// The destinations that hold a key with which nothing can sign in, or none of the user's where the user has an active one.
+fn destinations_with_unusable_key(
+    user_run: &UserRun,
+    seen: &Observation,
+    journal: &Journal,
+) -> Vec<UnusableKey> {
+    // A forged journal could name any key
     if journal.fault.is_some() {
         return Vec::new();
     }
-    // IAM is eventually consistent: only what two lists of the keys agree on is certain.
     let (Some(keys), Some(listed)) = (seen.keys.known(), seen.listed.known()) else { return Vec::new() };
+    let must_hold_key = user_run.user_rotation.params.may_rotate
+        // A key that retires leaves its destinations, and a first key comes to them after the merge
+        && journal.open.as_ref().is_none_or(|open| !open.retires && !open.makes_first_key())
+        && keys.iter().any(ObservedKey::is_active);
     let mut unusable = Vec::new();
     for place in &seen.destinations {
-        let Some(id) = place.key_in(journal) else { continue };
-        let id: &KeyId = id;
-        let state = match keys.iter().find(|key| key.id == *id) {
-            Some(key) if key.is_inactive() => "is inactive",
-            None if !listed.contains(id) => "does not exist",
-            _ => continue,
+        let Some(held) = place.fingerprint.known() else { continue };
+        let mut candidates = listed.iter().chain(keys.iter().map(|key| &key.id));
+        let is_held = |id: &&KeyId| held.as_deref() == Some(&*key_fingerprint(id));
+        let id = place.key_in(journal).or_else(|| candidates.find(is_held));
+        let state = match (id, held) {
+            (Some(id), _) => describe_unusable_key(id, keys, listed),
+            // Of other kinds nothing shows which key they hold, and GitHub hides secrets from some tokens
+            _ if !must_hold_key || place.kind != StorageKind::Versioned => None,
+            (None, Some(_)) => Some("holds no access key of this user"),
+            (None, None) => Some("does not exist, or is empty"),
         };
-        unusable.push(UnusableKey {
+        let access_key_id = id.map(KeyId::to_string);
+        unusable.extend(state.map(|state| UnusableKey {
             destination: place.id.to_string(),
-            access_key_id: id.to_string(),
+            access_key_id,
             state,
-        });
+        }));
     }
     unusable
+}
+
+/// Why nothing can sign in with a key. IAM is eventually consistent: only what two lists of the keys agree on is certain.
+fn describe_unusable_key(id: &KeyId, keys: &[ObservedKey], listed: &BTreeSet<KeyId>) -> Option<&'static str> {
+    match keys.iter().find(|key| key.id == *id) {
+        Some(key) if key.is_inactive() => Some("is inactive"),
+        None if !listed.contains(id) => Some("does not exist"),
+        _ => None,
+    }
 }

@@ -9,7 +9,7 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::SecretVersionsListEntry;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::aws::error::{is_access_denied, to_backend_error, to_quoting_error};
+use crate::aws::error::{to_backend_error, to_quoting_error};
 use crate::destinations::secrets_manager::versions::{StagingLabels, VersionStore};
 use crate::live::LiveBackend;
 use crate::policy::file::SecretsManager;
@@ -42,6 +42,11 @@ impl VersionStore for LiveBackend {
             Err(BackendError { kind: ErrorKind::NotFound, .. }) => return Ok(None),
             Err(failure) => return Err(failure),
         };
+        // Every secret has one; without it the reply says nothing about the versions either
+        if answer.arn().is_none() {
+            let what = format!("{OPERATION}: the reply has no ARN");
+            return Err(BackendError::new(ErrorKind::NotApplied, what));
+        }
         if answer.deleted_date().is_some() {
             let help = "restore it, or correct the destination";
             let why = secret.seal_error("it is scheduled for deletion", help);
@@ -101,7 +106,7 @@ impl VersionStore for LiveBackend {
         let sent = request.secret_string(value.expose_secret()).send().await;
         sent.map(drop).map_err(|error| {
             let operation = format!("{OPERATION} `{}`", secret.destination_target());
-            with_meaning(error.code(), true, to_quoting_error(&operation, &error, true))
+            with_meaning(true, to_quoting_error(&operation, &error, true))
         })
     }
 
@@ -140,16 +145,16 @@ where
     E: ProvideErrorMetadata + StdError + 'static,
 {
     let operation = format!("{operation} `{}`", secret.destination_target());
-    with_meaning(error.code(), writes, to_backend_error(&operation, error, writes))
+    with_meaning(writes, to_backend_error(&operation, error, writes))
 }
 
-/// The error with what its code means for a secret.
-fn with_meaning(code: Option<&str>, writes: bool, failure: BackendError) -> BackendError {
-    if !code.is_some_and(is_access_denied) {
+/// The error with what it means for a secret.
+fn with_meaning(writes: bool, failure: BackendError) -> BackendError {
+    if !failure.is_access_denied {
         return failure;
     }
     // What may not be read is not known; what may not be written is refused.
     let outcome = if writes { failure.kind } else { ErrorKind::NotApplied };
     let what = format!("{}; `keytide iam-policy --for rotate` prints the permissions", failure.message);
-    BackendError { kind: outcome, message: what }
+    BackendError { kind: outcome, message: what, ..failure }
 }

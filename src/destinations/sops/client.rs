@@ -122,7 +122,7 @@ fn describe_request(operation: &str, key: &KmsKey) -> String {
 
 /// The error of a request, with what to do about its code.
 fn with_advice(operation: &str, code: Option<&str>, failure: BackendError) -> BackendError {
-    let BackendError { mut kind, message } = failure;
+    let BackendError { mut kind, message, .. } = failure;
     let advice = match code.unwrap_or_default() {
         code if is_access_denied(code) => {
             // Not final: another command runs with another role, which may be allowed.

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 
 use super::policy::SsmParameter;
 use super::requests::{ParameterSettings, ParameterStore, ParameterVersion, ParameterWrite};
-use crate::aws::error::{is_access_denied, to_backend_error, to_quoting_error};
+use crate::aws::error::{to_backend_error, to_quoting_error};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::secret::into_secret;
@@ -163,13 +163,12 @@ fn with_meaning(code: Option<&str>, writes: bool, failure: BackendError) -> Back
         "ParameterAlreadyExists" => ErrorKind::Conflict,
         "TooManyUpdates" => ErrorKind::NotApplied,
         // What may not be read is not known; what may not be written is refused.
-        code if is_access_denied(code) && !writes => ErrorKind::NotApplied,
+        _ if failure.is_access_denied && !writes => ErrorKind::NotApplied,
         _ => failure.kind,
     };
-    let message = if is_access_denied(code) {
-        format!("{}; `keytide iam-policy --for rotate` prints the permissions", failure.message)
-    } else {
-        failure.message
-    };
-    BackendError { kind, message }
+    let mut message = failure.message;
+    if failure.is_access_denied {
+        message.push_str("; `keytide iam-policy --for rotate` prints the permissions");
+    }
+    BackendError { kind, message, ..failure }
 }

@@ -154,7 +154,8 @@ impl LiveBackend {
             // A role that does not take this token will not take the next one either.
             let kind = if failure.is_refusal() { ErrorKind::Rejected } else { failure.kind };
             let message = format!("the login as `{role}` failed: {}", failure.what);
-            with_path(vault, &request, BackendError { kind, message })
+            let is_access_denied = failure.status == Some(403);
+            with_path(vault, &request, BackendError { kind, is_access_denied, message })
         })?;
         reply::parse_login(&reply).map_err(|failure| with_path(vault, &request, failure))
     }
@@ -168,6 +169,7 @@ impl LiveBackend {
             };
             return Err(BackendError {
                 kind: ErrorKind::NotApplied,
+                is_access_denied: true,
                 ..vault.refuse("there is no token for Vault", help)
             });
         };
@@ -366,12 +368,12 @@ fn transport_error(error: &reqwest::Error) -> String {
 
 /// The error with the secret and the request that it was about, and with advice where a permission is missing.
 fn with_place(vault: &Vault, request: &VaultRequest<'_>, failure: VaultError) -> BackendError {
-    let advice = match failure.status {
-        Some(403) => "; `keytide iam-policy` prints the policy that the token needs",
-        _ => "",
-    };
-    let message = failure.what + advice;
-    with_path(vault, request, BackendError { kind: failure.kind, message })
+    let is_access_denied = failure.status == Some(403);
+    let mut message = failure.what;
+    if is_access_denied {
+        message.push_str("; `keytide iam-policy` prints the policy that the token needs");
+    }
+    with_path(vault, request, BackendError { kind: failure.kind, is_access_denied, message })
 }
 
 fn with_path(vault: &Vault, request: &VaultRequest<'_>, failure: BackendError) -> BackendError {

@@ -188,7 +188,7 @@ fn hide_values(failure: BackendError, credential: &Credential, destinations: &[D
         message = smtp.derive_credential(credential).hide_values(&message);
     }
     let id = credential.access_key_id();
-    let parts: Vec<String> = message.split(id).map(|part| sanitize::hide_possible_secrets(part)).collect();
+    let parts: Vec<String> = message.split(id).map(sanitize::hide_possible_secrets).collect();
     BackendError { message: parts.join(id), ..failure }
 }
 

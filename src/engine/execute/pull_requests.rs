@@ -189,7 +189,7 @@ pub async fn rebase_proposal(
     match world.update_branch(&branch, &tip, &head, &files, message).await {
         Ok(_) => Ok(()),
         // A branch that GitHub does not let take in the head keeps its conflicts: another rotation begins on the head.
-        Err(BackendError { kind: ErrorKind::Rejected, message }) => {
+        Err(BackendError { kind: ErrorKind::Rejected, message, .. }) => {
             let why = format!("the branch cannot take in the default branch: {message}");
             discard_new_key(session, key, why).await
         }

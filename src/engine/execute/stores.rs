@@ -30,7 +30,7 @@ pub async fn deliver_payloads(
             Ok(marker) => {
                 session.append_event(JournalEvent::Delivered { place: place.clone(), marker }).await?
             }
-            Err(BackendError { kind: ErrorKind::Rejected, message: what }) => {
+            Err(BackendError { kind: ErrorKind::Rejected, message: what, .. }) => {
                 session.append_event(JournalEvent::Refused { place: place.clone(), why: what }).await?;
             }
             // The write may have been applied: the next observation shows what the store holds

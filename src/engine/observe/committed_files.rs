@@ -47,7 +47,7 @@ async fn read_committed_file(
     match world.read_file(commit, path).await {
         Ok(Some(bytes)) => Ok(FileContent::Bytes(bytes)),
         Ok(None) => Ok(FileContent::Absent),
-        Err(BackendError { kind: ErrorKind::Rejected, message }) => Ok(FileContent::Unreadable(message)),
+        Err(BackendError { kind: ErrorKind::Rejected, message, .. }) => Ok(FileContent::Unreadable(message)),
         Err(error) => Err(error),
     }
 }

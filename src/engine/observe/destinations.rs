@@ -39,14 +39,14 @@ pub async fn observe_destinations(
     let mut places = Vec::with_capacity(wanted.len());
     for frozen in wanted {
         let marker = match (frozen.kind, head) {
-            (StorageKind::File, Err(why)) => Observed::unknown(why.to_string()),
+            (StorageKind::File, Err(why)) => Observed::from(why),
             (StorageKind::File, Ok(head)) => Observed::from(read_file_fingerprint(world, head, frozen).await),
             _ => match read_snapshot(frozen) {
                 Ok(destination) => {
                     let retires = open.is_some_and(|rotation| rotation.retires);
                     Observed::from(read_store_fingerprint(world, &destination, retires).await)
                 }
-                Err(why) => Observed::unknown(why.to_string()),
+                Err(why) => Observed::from(&why),
             },
         };
         places.push(DestinationState {
@@ -57,7 +57,7 @@ pub async fn observe_destinations(
     }
     let mentions = match head {
         Ok(head) => Observed::from(find_key_mentions(world, task, open, head).await),
-        Err(why) => Observed::unknown(why.to_string()),
+        Err(why) => Observed::from(why),
     };
     DestinationsObserved { places, mentions }
 }

@@ -106,7 +106,7 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
 async fn read_stop_file(world: &impl Backend, head: Result<&str, &BackendError>) -> Observed<bool> {
     match head {
         Ok(head) => Observed::from(world.read_file(head, STOP_FILE).await.map(|file| file.is_some())),
-        Err(why) => Observed::unknown(why.to_string()),
+        Err(why) => Observed::from(why),
     }
 }
 
@@ -130,10 +130,10 @@ async fn verify_journal(
     };
     let head = match head {
         Ok(head) => head,
-        Err(why) => return Observed::unknown(why.to_string()),
+        Err(why) => return Observed::from(why),
     };
     match staged_rotation::find_journal_fault(world, task, rotation, head).await {
-        Err(why) => Observed::unknown(why.to_string()),
+        Err(why) => Observed::from(&why),
         Ok(None) => Observed::Known(journal),
         Ok(Some(fault)) => {
             if journal.fault.is_none() {
@@ -148,7 +148,7 @@ async fn verify_journal(
 async fn read_keys(world: &impl Backend, task: &UserRotation) -> Observed<Vec<ObservedKey>> {
     let listed: Vec<KeyRecord> = match world.list_access_keys(&task.user).await {
         Ok(listed) => listed,
-        Err(why) => return Observed::unknown(why.to_string()),
+        Err(why) => return Observed::from(&why),
     };
     let mut keys = Vec::with_capacity(listed.len());
     for key in listed {
@@ -162,7 +162,7 @@ async fn read_keys(world: &impl Backend, task: &UserRotation) -> Observed<Vec<Ob
 
 fn read_owner(user: &BackendResult<Option<UserRecord>>, task: &UserRotation) -> Observed<OwnerTag> {
     let user = match user {
-        Err(why) => return Observed::unknown(why.to_string()),
+        Err(why) => return Observed::from(why),
         Ok(None) => return Observed::Known(OwnerTag::Missing { repository: task.repository }),
         Ok(Some(user)) => user,
     };
@@ -175,7 +175,7 @@ fn read_owner(user: &BackendResult<Option<UserRecord>>, task: &UserRotation) -> 
 
 fn read_inactive_keys(user: &BackendResult<Option<UserRecord>>) -> Observed<InactiveKeys> {
     match user {
-        Err(why) => Observed::unknown(why.to_string()),
+        Err(why) => Observed::from(why),
         Ok(None) => Observed::Known(InactiveKeys::default()),
         Ok(Some(user)) => Observed::Known(InactiveKeys::from_tags(&user.tags)),
     }
@@ -212,12 +212,13 @@ fn may_go(
     }
     let recipients = match prepared {
         Observed::Unknown(why) => return Observed::Unknown(why),
+        Observed::Denied(why) => return Observed::Denied(why),
         Observed::NotAsked => return Observed::NotAsked,
         Observed::Known(Err(why)) => return Observed::Known(Err(why)),
         Observed::Known(Ok(recipients)) => recipients,
     };
     match user {
-        Err(why) => Observed::unknown(why.to_string()),
+        Err(why) => Observed::from(why),
         Ok(None) => Observed::unknown("the user does not exist"),
         Ok(Some(user)) => Observed::Known(ensure_destinations_approved(user, &task.user, &recipients)),
     }
@@ -239,7 +240,7 @@ async fn check_preflight(
 ) -> Observed<Result<Recipients, String>> {
     let head = match head {
         Ok(head) => head,
-        Err(why) => return Observed::unknown(why.to_string()),
+        Err(why) => return Observed::from(why),
     };
     if let Some(rotation) =
         // Once staged, such a rotation would be taken for a forged one, so no key is made for it
@@ -253,11 +254,11 @@ async fn check_preflight(
         )));
     }
     let destinations = match destinations::rotation_destinations(task, prospect.open) {
-        Err(why) => return Observed::unknown(why.to_string()),
+        Err(why) => return Observed::from(&why),
         Ok(destinations) => destinations,
     };
     let workspace = match load_workspace(world, head, &destinations, prospect.old).await {
-        Err(why) => return Observed::unknown(why.to_string()),
+        Err(why) => return Observed::from(&why),
         Ok(workspace) => workspace,
     };
     let recipients = match workspace::preflight_destinations(&destinations, &workspace) {
@@ -270,7 +271,7 @@ async fn check_preflight(
         found => found,
     };
     match obstacle {
-        Err(why) => Observed::unknown(why.to_string()),
+        Err(why) => Observed::from(&why),
         Ok(obstacle) => Observed::Known(obstacle.map_or(Ok(recipients), Err)),
     }
 }

@@ -96,7 +96,7 @@ async fn add_data_key(
 fn separate_refusal<T>(answer: BackendResult<T>) -> BackendResult<Result<T, String>> {
     match answer {
         Ok(found) => Ok(Ok(found)),
-        Err(BackendError { kind: ErrorKind::Rejected, message: what }) => Ok(Err(what)),
+        Err(BackendError { kind: ErrorKind::Rejected, message: what, .. }) => Ok(Err(what)),
         Err(failure) => Err(failure),
     }
 }

@@ -167,7 +167,7 @@ impl<'a> Situation<'a> {
             return HeldKey::Unreadable;
         };
         match (&place.fingerprint, self.key_at(place)) {
-            (Observed::Unknown(_) | Observed::NotAsked, _) => HeldKey::Unreadable,
+            (Observed::Unknown(_) | Observed::Denied(_) | Observed::NotAsked, _) => HeldKey::Unreadable,
             (_, Some(key)) if rotation.is_old(key) => HeldKey::Old,
             (_, Some(key)) if Some(key) == rotation.new_key() => HeldKey::New,
             // No key stands for what a person put there, so its own fingerprint is what recognises it
