@@ -329,6 +329,8 @@ fn flags_that_cannot_work_are_refused() {
         ("--github-api-url", "api.github.com"),
         ("--github-api-url", "https:///x"),
         ("--endpoint-url", "http://…@evil.example/"),
+        // Written as `xn--bcher-kva.example` it is a host.
+        ("--endpoint-url", "https://bücher.example/"),
         ("--aws-region", "x y"),
         ("--repository", "acme"),
         ("--repository", "a/b/c"),

@@ -143,7 +143,9 @@ fn a_key_that_is_deleted_before_the_new_one_is_made_blocks() {
     world.pass(24);
     world.aws.iam("DeleteAccessKey", &[("UserName", USER), ("AccessKeyId", OLD)]);
     let run = world.keytide(&["rotate"]).run().exits(1);
-    let finding = &run.findings()[0];
+    let findings = run.findings();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    let finding = &findings[0];
     assert!(
         finding.contains(&format!("{OLD}, which no longer exists, is in `{AGE_FILE}` (age)")),
         "{finding}"
