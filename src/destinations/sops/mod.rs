@@ -358,6 +358,18 @@ mod tests {
         assert_eq!(inspect("x.yaml", ("l.0.id", "l.0.secret"), list), NONE);
     }
 
+    /// The metadata of an example in a page or a test: a MAC, and hardly more.
+    #[test]
+    fn a_sample_is_not_called_damaged() {
+        let sample = |fields: &str| {
+            let text = format!("a:\n    id: ENC!\n    secret: ENC!\nb: x\nsops: {{mac: \"ENC!\"{fields}}}\n");
+            inspect("x.yaml", PATHS, &text)
+        };
+        assert_eq!(sample(""), NONE);
+        assert_eq!(sample(", version: 3.11.0"), NONE);
+        assert_eq!(sample(", version: 3.11.0, age: []").len(), 3);
+    }
+
     #[test]
     fn a_value_that_is_not_there_is_reported() {
         let text = "a:\n    id: ENC!\nsops:\n    mac: ENC!\n";
