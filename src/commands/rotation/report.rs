@@ -1,7 +1,5 @@
 //! Builds the report of a run from what it did about each user.
 
-use std::collections::BTreeSet;
-
 use super::context::RunContext;
 use super::next_step::next_step;
 use super::on_call::{RepositoryPages, describe_keys, open_pull_request};
@@ -65,10 +63,6 @@ pub fn build_report(
         "terraform-managed-key" => finding.severity == Severity::Error,
         rule => matches!(rule, "stalled-rotation" | "stale-reference"),
     });
-    // What stops a rotation names the destination itself.
-    let stalled: BTreeSet<Option<String>> =
-        findings.iter().filter(|one| one.rule == "stalled-rotation").map(|one| one.user.clone()).collect();
-    findings.retain(|finding| finding.rule != "stale-reference" || !stalled.contains(&finding.user));
     let found = (findings, Vec::new());
     Report::of_audit(&run.policy, inventory, found, now, context.common.fail_on).with_rotations(lines)
 }

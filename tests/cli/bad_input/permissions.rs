@@ -144,12 +144,8 @@ fn a_key_that_is_deleted_before_the_new_one_is_made_blocks() {
     world.aws.iam("DeleteAccessKey", &[("UserName", USER), ("AccessKeyId", OLD)]);
     let run = world.keytide(&["rotate"]).run().exits(1);
     let findings = run.findings();
-    assert_eq!(findings.len(), 1, "{findings:?}");
-    let finding = &findings[0];
-    assert!(
-        finding.contains(&format!("{OLD}, which no longer exists, is in `{AGE_FILE}` (age)")),
-        "{finding}"
-    );
+    let stands_still = format!("{OLD}, which no longer exists, is in `{AGE_FILE}` (age)");
+    assert!(findings.iter().any(|finding| finding.contains(&stands_still)), "{findings:?}");
     assert!(run.stdout.contains("`aws iam create-access-key --user-name ci-deployer`, write that key to it"));
 
     world.aws.iam("CreateAccessKey", &[("UserName", USER)]);
