@@ -11,7 +11,7 @@ const MAX_PROBLEMS: usize = 100;
 pub struct Inspection {
     pub problems: Vec<FileProblem>,
     /// SHA-256 of the credential's ciphertext, which changes with the credential and not with the rest of the file.
-    /// `None` when there are problems.
+    /// `None` when there are problems, but for a file that is only incomplete.
     pub credential_sha256: Option<String>,
 }
 
@@ -32,6 +32,8 @@ pub enum ProblemKind {
     Unencrypted,
     /// The file cannot be read as an encrypted file, so whether the credential is encrypted is not known.
     Invalid,
+    /// The file lacks what its tool writes into every file, as an example does. No rotation takes it.
+    Incomplete,
 }
 
 impl Inspection {
@@ -45,6 +47,10 @@ impl Inspection {
 
     pub fn add_invalid(&mut self, at: Position, message: impl Into<String>) {
         self.add_problem(ProblemKind::Invalid, at, message.into());
+    }
+
+    pub fn add_incomplete(&mut self, at: Position, message: impl Into<String>) {
+        self.add_problem(ProblemKind::Incomplete, at, message.into());
     }
 
     fn add_problem(&mut self, kind: ProblemKind, at: Position, message: String) {
@@ -69,7 +75,7 @@ impl Inspection {
 
     /// Adds the digest of the ciphertexts, in their order, unless there are problems.
     pub fn finish_with_digest(mut self, ciphertexts: &[&str]) -> Self {
-        if self.problems.is_empty() {
+        if self.problems.iter().all(|problem| problem.kind == ProblemKind::Incomplete) {
             self.credential_sha256 = Some(crate::hash::sha256_hex(ciphertexts.join("\n").as_bytes()));
         }
         self

@@ -54,7 +54,7 @@ impl Rule for MissingDestination {
                         Some(FileContent::Bytes(bytes)) if index == 0 => {
                             report_problems::report_problems(
                                 findings,
-                                (&META, ProblemKind::Missing),
+                                (&META, &[ProblemKind::Missing]),
                                 (entry, destination),
                                 (name, bytes),
                             );

@@ -1,6 +1,7 @@
 //! Reports the problems inside the destinations' files, for the rules that are about such a kind of problem.
 
 use super::finding::FileLocation;
+use super::finding::Severity;
 use super::findings::FindingCollector;
 use super::input::RuleInput;
 use super::key_references::entry_user;
@@ -9,12 +10,12 @@ use crate::destinations::{FileDestination, ProblemKind, as_file};
 use crate::policy::UserPolicy;
 use crate::repository::FileContent;
 
-/// Adds a finding for each problem of one kind in the files of all destinations. A file that is absent is for another rule.
+/// Adds a finding for each problem of these kinds in the files of all destinations. A file that is absent is for another rule.
 pub fn report_all_problems(
     findings: &mut FindingCollector<'_>,
     input: &RuleInput<'_>,
     rule: &'static RuleMeta,
-    kind: ProblemKind,
+    kinds: &[ProblemKind],
 ) {
     let Some(files) = input.files else { return };
     for entry in &input.policy.users {
@@ -22,7 +23,7 @@ pub fn report_all_problems(
             let name = destination.credential_file();
             match files.destinations.get(name) {
                 Some(FileContent::Bytes(bytes)) => {
-                    report_problems(findings, (rule, kind), (entry, destination), (name, bytes));
+                    report_problems(findings, (rule, kinds), (entry, destination), (name, bytes));
                 }
                 Some(FileContent::Unreadable(why)) => {
                     findings.skip_rule(rule, format!("`{name}` cannot be read: {why}"));
@@ -33,21 +34,21 @@ pub fn report_all_problems(
     }
 }
 
-/// Adds a finding for each problem of one kind in the destination's file.
+/// Adds a finding for each problem of these kinds in the destination's file. One that is only incomplete is a warning.
 pub fn report_problems(
     findings: &mut FindingCollector<'_>,
-    (text, what): (&'static RuleMeta, ProblemKind),
+    (text, kinds): (&'static RuleMeta, &[ProblemKind]),
     (entry, destination): (&UserPolicy, &dyn FileDestination),
     (name, bytes): (&str, &[u8]),
 ) {
-    for problem in destination.inspect_file(bytes).problems.into_iter().filter(|problem| problem.kind == what)
-    {
+    let mut problems = destination.inspect_file(bytes).problems;
+    problems.retain(|problem| kinds.contains(&problem.kind));
+    for problem in problems {
         let place = FileLocation { file: name.to_owned(), at: problem.at };
-        findings.add_file_finding(
-            text,
-            (entry_user(entry), &problem.message),
-            place,
-            problem.message.clone(),
-        );
+        let found = (entry_user(entry), &*problem.message);
+        let finding = findings.add_file_finding(text, found, place, problem.message.clone());
+        if problem.kind == ProblemKind::Incomplete {
+            finding.set_severity(Severity::Warning);
+        }
     }
 }

@@ -20,6 +20,6 @@ impl Rule for UnencryptedDestination {
     }
 
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
-        report_problems::report_all_problems(findings, input, &META, ProblemKind::Unencrypted);
+        report_problems::report_all_problems(findings, input, &META, &[ProblemKind::Unencrypted]);
     }
 }

@@ -143,6 +143,38 @@ fn a_recipient_who_is_added_meanwhile_does_not_get_the_key() {
     assert!(newest(&world).contains(&newcomer), "{}", newest(&world));
 }
 
+/// A slip after the merge: no one can decrypt the file any more, and the old key stays until it is mended.
+#[test]
+fn a_file_that_sops_cannot_decrypt_keeps_the_old_key() {
+    let home = SopsFile::new();
+    let mut world = World::with(80, vec![Box::new(home.clone())]);
+    world.until("proposed");
+    world.merge();
+    world.until("grace");
+    let sound = file(&world.github.state(), SOPS_FILE).unwrap();
+    let text = String::from_utf8(sound.clone()).unwrap();
+    let (_, metadata) = text.split_once("\nsops:\n").unwrap();
+    let field = |name: &str| metadata.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
+    let values = text.strip_suffix(metadata).unwrap();
+    for damaged in [
+        text.replacen(field("lastmodified"), "    lastmodified: \"\"", 1),
+        // As an example in a page, which a check only warns of
+        format!("{values}{}\n{}\n", field("mac"), field("version")),
+    ] {
+        world.github.push(&[(SOPS_FILE, damaged.as_bytes())]);
+        for _ in 0..10 {
+            let run = world.keytide(&["rotate"]).run().exits(3);
+            assert_eq!(phase(&run.json()), "unknown", "{}", run.stdout);
+            world.pass(24);
+        }
+        assert_eq!(world.keys()[OLD].1, "Active");
+    }
+    world.github.push(&[(SOPS_FILE, &sound)]);
+    world.work();
+    world.until("healthy");
+    assert!(!world.keys().contains_key(OLD));
+}
+
 /// Someone's open pull request that would bring the old key back keeps it alive until it is closed.
 #[test]
 fn an_open_pull_request_with_the_old_key_is_waited_for() {

@@ -4,8 +4,10 @@
 //! is no part of a value's additional data, and null is no value. The MAC covers every document of a YAML file; the
 //! metadata is that of the first.
 
+use std::collections::HashSet;
+
 use super::lines;
-use super::scalar::resolve_scalar;
+use super::scalar::{BINARY, resolve_scalar};
 pub use super::value::{LeafLimit, METADATA, SopsDocument, SopsLeaf, SopsValue, SyntaxFault};
 use crate::diagnostic::Position;
 use crate::yaml::{MAX_DEPTH, NodeKind, ScalarStyle, YamlField, YamlFile, YamlNode, parse_editable};
@@ -40,7 +42,7 @@ impl SopsDocument {
                 "by its name it is a binary file, which is one value and has no place for two".to_owned(),
             )),
         };
-        document?.ensure_few_fields()
+        document?.ensure_sound_metadata()
     }
 }
 
@@ -61,8 +63,14 @@ fn parse_tree(text: &str) -> Result<SopsDocument, SyntaxFault> {
             }
             return Err((root.at, "SOPS reads no list and no single value as a document".to_owned()));
         };
+        let mut names = HashSet::new();
         for field in fields {
-            if tree.follow_alias(&field.key).and_then(YamlNode::scalar_text) != Some(METADATA) {
+            let name = tree.follow_alias(&field.key).and_then(YamlNode::scalar_text);
+            // SOPS reads no such YAML, and of JSON the last one. Deeper down it takes each for a value of the file.
+            if let Some(name) = name.filter(|name| !names.insert(*name)) {
+                return Err((field.key.at, format!("`{name}` is in it twice")));
+            }
+            if name != Some(METADATA) {
                 walk.visit_field(field, 1)?;
                 continue;
             }
@@ -115,6 +123,12 @@ impl TreeWalker<'_> {
                 Ok(())
             }),
             NodeKind::Scalar { text, style } => {
+                if node.tag.as_deref() == Some(BINARY) && text.starts_with("ENC[") {
+                    return Err((
+                        node.at,
+                        "SOPS reads a ciphertext with the tag `!!binary` as Base64".to_owned(),
+                    ));
+                }
                 let is_plain = *style == ScalarStyle::Plain;
                 if let (Some(value), Some(spot)) =
                     (resolve_scalar(text, is_plain, node.tag.as_deref()), node.scalar_spot())

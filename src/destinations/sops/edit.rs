@@ -40,17 +40,6 @@ impl EditTarget<'_> {
         })
     }
 
-    /// The MAC is bound to a time, which SOPS reads and writes again.
-    pub fn is_dated(&self) -> Result<(), SealError> {
-        let modified = self.document.metadata_field(&["lastmodified"]);
-        if modified.is_some_and(|field| field.value_text().parse::<Timestamp>().is_ok()) {
-            return Ok(());
-        }
-        let what = "its `lastmodified` is no time that SOPS reads (a dotenv file of SOPS has no CRLF)";
-        let refusal = SealError::in_file(self.file, what, "check that the file decrypts with SOPS");
-        Err(modified.map_or(refusal.clone(), |field| refusal.with_position(field.at)))
-    }
-
     fn unreadable_value(&self, leaf: &LeafPlace, why: &str) -> SealError {
         let what = format!("the value `{}` {why}", leaf.name);
         SealError::in_file(self.file, what, "check that the file decrypts with SOPS").with_position(leaf.at)

@@ -228,7 +228,7 @@ impl SopsDestination {
         // A value in clear text has leaked already: to encrypt over it would hide that.
         if let Some(problem) = self.inspect_file(bytes).problems.into_iter().next() {
             let help = match problem.kind {
-                ProblemKind::Invalid => "check that the file decrypts with SOPS",
+                ProblemKind::Invalid | ProblemKind::Incomplete => "check that the file decrypts with SOPS",
                 _ => "encrypt these values with SOPS once; from then on keytide replaces them",
             };
             return Err(SealError::in_file(file, problem.message, help).with_position(problem.at));
@@ -251,9 +251,7 @@ impl SopsDestination {
             }
             places.push(place);
         }
-        let target = EditTarget { file, source, document, places };
-        target.is_dated()?;
-        Ok(target)
+        Ok(EditTarget { file, source, document, places })
     }
 }
 

@@ -1,8 +1,8 @@
-//! Reads the recipients of a SOPS file, and unwraps and wraps its data key for them (getsops/sops, `stores/stores.go`).
+//! Unwraps and wraps the data key of a SOPS file for its recipients (getsops/sops, `stores/stores.go`).
 //!
 //! Recipients of age are handled here. For those of AWS KMS, `sops::client` sends the requests; all others are listed only.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::str::FromStr as _;
 
@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::super::encryption::{FreshKey, Recipient, SealError};
 use super::document::{SopsDocument, SopsLeaf};
+use super::recipients::{RecipientEntry, is_shared, recipient_entries};
 use crate::destinations::age_file::{BEGIN, END};
 use crate::destinations::age_recipient::parse_recipient;
 use crate::secret::{DATA_KEY_LEN, DataKey};
@@ -21,17 +22,6 @@ use crate::yaml::edit::TextEdit;
 
 /// The Base64 of what every age file begins with.
 const HEAD: &str = "YWdlLWVuY3J5cHRpb24ub3Jn";
-
-/// Each kind of recipient, with the field that names one.
-const KINDS: [(&str, &str); 7] = [
-    ("age", "recipient"),
-    ("kms", "arn"),
-    ("pgp", "fp"),
-    ("gcp_kms", "resource_id"),
-    ("azure_kv", "vault_url"),
-    ("hc_vault", "vault_address"),
-    ("hckms", "key_id"),
-];
 
 /// A data key that AWS KMS has wrapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,52 +44,6 @@ impl KmsKey {
             !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if partition.starts_with("aws") && is_host_label { Some(region) } else { None }
     }
-}
-
-/// One recipient of the metadata: its fields by their path below it.
-struct RecipientEntry<'a> {
-    kind: &'a str,
-    group: &'a str,
-    fields: BTreeMap<Vec<&'a str>, &'a SopsLeaf>,
-}
-
-impl RecipientEntry<'_> {
-    fn field_text(&self, name: &str) -> Option<&str> {
-        self.fields.get(&vec![name]).map(|leaf| leaf.value_text()).filter(|text| !text.is_empty())
-    }
-
-    fn recipient_name(&self) -> String {
-        let field = KINDS.iter().find(|(kind, _)| *kind == self.kind).map_or("", |(_, field)| field);
-        let more = ["name", "engine_path", "key_name"].into_iter().filter_map(|name| self.field_text(name));
-        let parts: Vec<&str> = self.field_text(field).into_iter().chain(more).collect();
-        parts.join("/")
-    }
-}
-
-/// The recipients in the order of the file.
-fn recipient_entries(document: &SopsDocument) -> Vec<RecipientEntry<'_>> {
-    let mut found: Vec<RecipientEntry<'_>> = Vec::new();
-    let mut position_of: HashMap<&[String], usize> = HashMap::new();
-    for leaf in &document.metadata {
-        let start = if leaf.path.first().is_some_and(|first| first == "key_groups") { 2 } else { 0 };
-        let Some((head, rest)) = leaf.path.split_at_checked(start + 2) else { continue };
-        let kind = head[start].as_str();
-        if rest.is_empty() || !KINDS.iter().any(|(known, _)| *known == kind) {
-            continue;
-        }
-        let position = *position_of.entry(head).or_insert_with(|| {
-            let group = if start == 0 { "" } else { head[1].as_str() };
-            found.push(RecipientEntry { kind, group, fields: BTreeMap::new() });
-            found.len() - 1
-        });
-        found[position].fields.insert(rest.iter().map(String::as_str).collect(), leaf);
-    }
-    found
-}
-
-/// Whether several groups hold a share of the data key each.
-fn is_shared(entries: &[RecipientEntry<'_>]) -> bool {
-    entries.iter().any(|entry| entry.group != entries[0].group)
 }
 
 pub fn list_recipients(document: &SopsDocument) -> Vec<Recipient> {

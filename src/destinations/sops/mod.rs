@@ -8,7 +8,6 @@ pub mod cipher;
 mod client;
 mod ciphertext;
 mod damage;
-#[cfg(feature = "seal")]
 pub mod document;
 #[cfg(feature = "seal")]
 pub mod edit;
@@ -17,17 +16,15 @@ pub mod encrypt;
 pub mod encryption_rules;
 #[cfg(feature = "seal")]
 pub mod keys;
-#[cfg(feature = "seal")]
 pub mod lines;
 #[cfg(feature = "seal")]
 pub mod mac;
 mod permissions;
 pub mod policy;
-#[cfg(feature = "seal")]
+mod recipients;
 pub mod scalar;
 pub mod store_format;
 pub mod suggest;
-#[cfg(feature = "seal")]
 pub mod value;
 
 use super::inspection::Inspection;
@@ -43,6 +40,7 @@ use crate::diagnostic::Position;
 use crate::policy::file::SopsDestination;
 use crate::sanitize::markdown_code;
 use ciphertext::is_encrypted;
+use document::SopsDocument;
 use encryption_rules::EncryptionRules;
 use store_format::{FormatValue, OtherValue, ParsedSopsFile};
 
@@ -134,11 +132,10 @@ impl FileDestination for SopsDestination {
                 inspect_other_value(&place, &other, &mut inspection);
             }
         }
-        for (at, why) in damage::find_damage(&store, &rules) {
-            // What is said of a value of the credential is said above.
-            if at == Position::START || inspection.problems.iter().all(|problem| problem.at != at) {
-                inspection.add_invalid(at, why);
-            }
+        let paths: Vec<Vec<String>> = names.iter().map(|name| store.split_path(name)).collect();
+        // A binary file holds one value, and nothing of it is read by its place.
+        if !matches!(store, ParsedSopsFile::Tree { binary: true, .. }) {
+            inspect_decryption(&self.file.0, bytes, (&rules, &paths), &mut inspection);
         }
         let texts: Vec<&str> = values.iter().flatten().map(|value| value.text.as_str()).collect();
         inspection.finish_with_digest(&texts)
@@ -187,6 +184,28 @@ fn inspect_value(place: &InspectedPlace<'_>, value: Option<&FormatValue>, inspec
     }
 }
 
+/// Adds what keeps SOPS from decrypting the file, beside the values of the credential at these paths.
+fn inspect_decryption(
+    file: &str,
+    bytes: &[u8],
+    (rules, credential): (&EncryptionRules, &[Vec<String>]),
+    inspection: &mut Inspection,
+) {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    match SopsDocument::parse_file(file, text) {
+        Err((at, why)) => inspection.add_invalid(at, format!("this is not a valid SOPS file: {why}")),
+        Ok(document) if damage::is_sample(&document) => {
+            let why = "SOPS cannot decrypt this file: its `sops` metadata has hardly more than a MAC";
+            inspection.add_incomplete(Position::START, why);
+        }
+        Ok(document) => {
+            for (at, why) in damage::find_damage(&document, rules, credential) {
+                inspection.add_invalid(at, why);
+            }
+        }
+    }
+}
+
 /// SOPS encrypts every document of a file, and the first one with the value counts. Within a document it takes each value
 /// of a repeated key for one of the file: it refuses the file, but for an INI file, of which it reads the last.
 fn inspect_other_value(place: &InspectedPlace<'_>, other: &OtherValue, inspection: &mut Inspection) {
@@ -203,23 +222,28 @@ fn inspect_other_value(place: &InspectedPlace<'_>, other: &OtherValue, inspectio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::destinations::ProblemKind;
     use crate::policy::scalar::{FilePath, Scalar};
 
     const ENC: &str = "ENC[AES256_GCM,data:Tr7oEyiy,iv:6ZYHGBzpeFSp0DkQHmKYhTyNmoHFFSgZ4SC+sBNLsdA=,tag:kWmZgUQm3kCfW+jnpLmGQA==,type:str]";
 
     /// The messages about a file whose values are `a.id` and `a.secret`, each with its place.
-    fn inspect(file: &str, (id, secret): (&str, &str), text: &str) -> Vec<String> {
-        let sops = SopsDestination {
-            file: FilePath::parse(file).unwrap(),
-            access_key_id: id.to_owned(),
-            secret_access_key: secret.to_owned(),
-            ses_smtp_password: None,
-        };
-        let inspection = sops.inspect_file(with_metadata(text).replace("ENC!", ENC).as_bytes());
+    fn inspect(file: &str, paths: (&str, &str), text: &str) -> Vec<String> {
+        let inspection =
+            destination(file, paths).inspect_file(with_metadata(text).replace("ENC!", ENC).as_bytes());
         assert_eq!(inspection.credential_sha256.is_some(), inspection.problems.is_empty());
         let line =
             |p: &crate::destinations::FileProblem| format!("{}:{} {}", p.at.line, p.at.column, p.message);
         inspection.problems.iter().map(line).collect()
+    }
+
+    fn destination(file: &str, (id, secret): (&str, &str)) -> SopsDestination {
+        SopsDestination {
+            file: FilePath::parse(file).unwrap(),
+            access_key_id: id.to_owned(),
+            secret_access_key: secret.to_owned(),
+            ses_smtp_password: None,
+        }
     }
 
     /// Adds to each MAC the rest of what SOPS needs.
@@ -358,16 +382,20 @@ mod tests {
         assert_eq!(inspect("x.yaml", ("l.0.id", "l.0.secret"), list), NONE);
     }
 
-    /// The metadata of an example in a page or a test: a MAC, and hardly more.
+    /// It holds what its lock file says, and yet a rotation does not take it.
     #[test]
-    fn a_sample_is_not_called_damaged() {
-        let sample = |fields: &str| {
+    fn a_sample_is_incomplete_and_not_called_damaged() {
+        let inspect = |fields: &str| {
             let text = format!("a:\n    id: ENC!\n    secret: ENC!\nb: x\nsops: {{mac: \"ENC!\"{fields}}}\n");
-            inspect("x.yaml", PATHS, &text)
+            let inspection = destination("x.yaml", PATHS).inspect_file(text.replace("ENC!", ENC).as_bytes());
+            let kinds: Vec<ProblemKind> = inspection.problems.iter().map(|problem| problem.kind).collect();
+            (kinds, inspection.credential_sha256.is_some())
         };
-        assert_eq!(sample(""), NONE);
-        assert_eq!(sample(", version: 3.11.0"), NONE);
-        assert_eq!(sample(", version: 3.11.0, age: []").len(), 3);
+        assert_eq!(inspect(""), (vec![ProblemKind::Incomplete], true));
+        assert_eq!(inspect(", version: 3.11.0"), (vec![ProblemKind::Incomplete], true));
+        let fields = ", version: 3.11.0, age: [{recipient: a}]";
+        // The time, the data key of the recipient, and `b` in clear text
+        assert_eq!(inspect(fields), (vec![ProblemKind::Invalid; 3], false));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use jiff::civil::Date;
 use super::value::SopsValue;
 
 const TAG: &str = "tag:yaml.org,2002:";
+/// The tag of a value in Base64.
+pub const BINARY: &str = "tag:yaml.org,2002:binary";
 
 /// A scalar's value; `None` is null, which no MAC covers.
 pub fn resolve_scalar(text: &str, is_plain: bool, tag: Option<&str>) -> Option<SopsValue> {

@@ -1,5 +1,7 @@
 //! Defines a parsed SOPS file: its values in the order of the MAC, its metadata, and the place of each in the text.
 
+use std::collections::HashSet;
+
 use crate::diagnostic::Position;
 use crate::yaml::edit::ScalarSpot;
 
@@ -96,10 +98,15 @@ impl SopsLeaf {
 
 impl SopsDocument {
     /// # Errors
-    /// There are more fields than SOPS writes for any number of recipients that people have.
-    pub fn ensure_few_fields(self) -> Result<Self, SyntaxFault> {
-        match self.metadata.get(MAX_METADATA) {
-            Some(field) => Err((field.at, "its metadata has too many fields".to_owned())),
+    /// There are more fields than SOPS writes for any number of recipients that people have, or one of them twice, of which
+    /// SOPS reads the last one.
+    pub fn ensure_sound_metadata(self) -> Result<Self, SyntaxFault> {
+        if let Some(field) = self.metadata.get(MAX_METADATA) {
+            return Err((field.at, "its metadata has too many fields".to_owned()));
+        }
+        let mut paths = HashSet::new();
+        match self.metadata.iter().find(|field| !paths.insert(&field.path)) {
+            Some(field) => Err((field.at, format!("`{}` is in its metadata twice", field.dotted_path()))),
             None => Ok(self),
         }
     }

@@ -91,10 +91,10 @@ pub async fn read_file_fingerprint(
     let path = kept.credential_file().to_owned();
     let Some(bytes) = world.read_file(commit, &path).await? else { return Ok(None) };
     let inspection = kept.inspect_file(&bytes);
-    match inspection.credential_sha256 {
-        Some(digest) => Ok(Some(digest.into())),
-        None => {
-            let why = match inspection.problems.first() {
+    match (inspection.credential_sha256, inspection.problems.first()) {
+        (Some(digest), None) => Ok(Some(digest.into())),
+        (_, problem) => {
+            let why = match problem {
                 // A rule of `check` has the line and what to do about each problem
                 Some(problem) => format!("{}; what to do: `keytide check`", problem.message),
                 None => "it holds nothing".to_owned(),
