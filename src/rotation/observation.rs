@@ -224,12 +224,13 @@ impl Observation {
         Some((place, place.key_in(journal)?))
     }
 
-    /// Whether a fact that decides the phase of a user without a rotation could not be read although no permission is missing.
+    /// Whether a fact that decides the phase of a user without a rotation could not be read, but for a destination that needs
+    /// a permission which the run has not.
     pub fn has_failed_read(&self) -> bool {
-        self.listed.has_failed()
-            || self.keys.has_failed()
-            || self.user_id.has_failed()
-            || self.is_stopped.has_failed()
+        self.listed.read_failure().is_some()
+            || self.keys.read_failure().is_some()
+            || self.user_id.read_failure().is_some()
+            || self.is_stopped.read_failure().is_some()
             || self.destinations.iter().any(|place| place.fingerprint.has_failed())
     }
 

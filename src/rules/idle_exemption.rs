@@ -20,7 +20,9 @@ const FILE_HELP: &str =
 
 const COMMENT_HELP: &str =
     "Write `keytide: allow RULE -- REASON` in a comment on the line of the finding, or remove it.";
-const VOID_COMMENT: &str = "a `keytide: allow` text has no effect in JSON, which has no comments, nor in a line with a line break that is no line feed";
+const JSON_COMMENT: &str = "a `keytide: allow` text has no effect in JSON, which has no comments";
+const DIVIDED_COMMENT: &str =
+    "a `keytide: allow` comment has no effect in a line that holds another line break than a line feed";
 const VOID_HELP: &str = "Name the file in an exemption (`files:`), or remove the text.";
 
 impl Rule for IdleExemption {
@@ -97,9 +99,11 @@ fn check_comments(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
     {
         let unknown =
             comment.rules.iter().find(|rule| !findings.find_meta(rule).is_some_and(RuleMeta::is_exemptible));
-        let is_void = comment.has_divided_line || !has_comments(&file.file);
+        let in_json = !has_comments(&file.file);
+        let is_void = in_json || comment.has_divided_line;
         let message = match unknown {
-            _ if is_void => VOID_COMMENT.to_owned(),
+            _ if in_json => JSON_COMMENT.to_owned(),
+            _ if is_void => DIVIDED_COMMENT.to_owned(),
             _ if comment.rules.is_empty() => "a `keytide: allow` comment names no rule".to_owned(),
             Some(rule) => {
                 format!("a `keytide: allow` comment names `{rule}`, which cannot be exempted")

@@ -1,5 +1,6 @@
-//! `stale-reference`: a reference names a key other than that of the last rotation, or a destination holds a key
-//! that is inactive or does not exist, or a store none of a user with an active key, or a file holds a credential other than that of the last rotation (a warning).
+//! `stale-reference`: a reference names a key other than that of the last rotation, or a destination holds a key that is
+//! inactive or does not exist, or a store holds no key of a user who has an active one, or a file holds a credential other
+//! than that of the last rotation (a warning).
 
 use super::key_age::set_rotation_help;
 use super::key_references::{
@@ -21,7 +22,7 @@ static META: RuleMeta = RuleMeta {
     name: "stale-reference",
     severity: Severity::Error,
     required_input: RequiredInput::References,
-    summary: "a reference names a key other than that of the last rotation, or a destination holds a key that is inactive or does not exist, or a store none of a user with an active key, or a file holds a credential other than that of the last rotation (a warning)",
+    summary: "a reference names a key other than that of the last rotation, or a destination holds a key that is inactive or does not exist, or a store holds no key of a user who has an active one, or a file holds a credential other than that of the last rotation (a warning)",
     rationale: "The old key is being retired: an application that still reads it fails when it is deactivated.",
     remediation: "Restore the value from the last rotation's pull request; a merge or revert may have brought the old one back. If the key was replaced by hand, remove the user's lock file.",
 };

@@ -93,7 +93,7 @@ impl WorkTree {
     /// system is asked once what it is.
     fn list_entries(&self, entries: &[IndexEntry], wanted: &[PathBuf]) -> FileListing {
         let size = entries.len().div_ceil(count_threads(entries.len(), MIN_ENTRIES_FOR_THREADS)).max(1);
-        let mut parts = std::thread::scope(|scope| {
+        let parts = std::thread::scope(|scope| {
             let mut parts = entries.chunks(size);
             let first = parts.next().unwrap_or_default();
             let others: Vec<_> =
@@ -103,10 +103,10 @@ impl WorkTree {
             let join = |thread: ScopedJoinHandle<'_, _>| {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };
-            std::iter::once(first).chain(others.into_iter().map(join)).collect::<Vec<_>>().into_iter()
+            std::iter::once(first).chain(others.into_iter().map(join)).collect::<Vec<_>>()
         });
-        let mut all = parts.next().unwrap_or_default();
-        parts.for_each(|part| all.merge(part));
+        let mut all = EntryListing::default();
+        parts.into_iter().for_each(|part| all.merge(part));
         all.finish()
     }
 

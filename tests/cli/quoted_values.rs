@@ -54,23 +54,25 @@ fn the_reason_of_an_exemption_shows_no_secret() {
 
 #[test]
 fn an_allow_text_accepts_nothing_in_json_and_in_a_line_with_other_line_breaks() {
-    for (file, text) in [
+    let (json, divided) = ("has no effect in JSON", "another line break than a line feed");
+    for (file, why, text) in [
         (
             "a.json",
+            json,
             "{\"note\":\"KEYTIDE allow plaintext-key -- r\",\"accessKeyId\":\"ID\",\"secretAccessKey\":\"KEY\"}",
         ),
-        ("a.ipynb", "{\"source\":[\"aws_secret_access_key=KEY # KEYTIDE allow plaintext-key -- r\\n\"]}"),
-        ("a.env", "X=1 # KEYTIDE allow plaintext-key -- r\rAWS_SECRET_ACCESS_KEY=KEY\r"),
-        ("b.env", "X=1 # KEYTIDE allow plaintext-key -- r\u{b}AWS_SECRET_ACCESS_KEY=KEY\n"),
+        (
+            "a.ipynb",
+            json,
+            "{\"source\":[\"aws_secret_access_key=KEY # KEYTIDE allow plaintext-key -- r\\n\"]}",
+        ),
+        ("a.env", divided, "X=1 # KEYTIDE allow plaintext-key -- r\rAWS_SECRET_ACCESS_KEY=KEY\r"),
+        ("b.env", divided, "X=1 # KEYTIDE allow plaintext-key -- r\u{b}AWS_SECRET_ACCESS_KEY=KEY\n"),
     ] {
         let world = World::with(&[(file, &comment(text))]);
         let run = world.check(&[]);
         assert_eq!(run.code, 1, "{file}: {}", run.stdout);
-        assert!(
-            run.stdout.contains("text has no effect in JSON, which has no comments, nor in a line"),
-            "{}",
-            run.stdout
-        );
+        assert!(run.stdout.contains(why), "{file}: {}", run.stdout);
         assert!(run.stdout.contains("Name the file in an exemption (`files:`)"), "{}", run.stdout);
     }
     let world = World::with(&[(
