@@ -133,8 +133,11 @@ impl FileDestination for SopsDestination {
             }
         }
         let paths: Vec<Vec<String>> = names.iter().map(|name| store.split_path(name)).collect();
+        let is_binary = matches!(store, ParsedSopsFile::Tree { binary: true, .. });
+        // Before the file is read once more: both together would take twice the memory.
+        drop(store);
         // A binary file holds one value, and nothing of it is read by its place.
-        if !matches!(store, ParsedSopsFile::Tree { binary: true, .. }) {
+        if !is_binary {
             inspect_decryption(&self.file.0, bytes, (&rules, &paths), &mut inspection);
         }
         let texts: Vec<&str> = values.iter().flatten().map(|value| value.text.as_str()).collect();

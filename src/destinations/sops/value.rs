@@ -12,7 +12,7 @@ pub const METADATA: &str = "sops";
 const MAX_LEAVES: usize = 100_000;
 /// The memory that the values may take. Each holds the whole of its path, so a long key with many values below it, or an
 /// alias of a long value, makes many bytes out of few.
-const MAX_LEAF_BYTES: usize = 48 * 1024 * 1024;
+const MAX_LEAF_BYTES: usize = 24 * 1024 * 1024;
 /// The most fields of the metadata: each recipient is compared with all of them.
 const MAX_METADATA: usize = 10_000;
 
