@@ -133,3 +133,19 @@ fn an_audit_leaves_out_pull_requests_without_a_token() {
     let reusable = reusable.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(reusable.contains(CONDITION), "{reusable}");
 }
+
+/// A suite that `cargo test` leaves out is run by what a pull request must pass, and its ignored tests by the sweeps.
+#[test]
+fn a_suite_that_cargo_test_leaves_out_is_run() {
+    let manifest = read("Cargo.toml");
+    let suites = manifest.split("[[test]]\n").skip(1).map(|rest| rest.split("\n\n").next().unwrap());
+    let left_out: Vec<&str> = suites
+        .filter(|suite| suite.contains("test = false"))
+        .map(|suite| suite.split('"').nth(1).expect("the name first"))
+        .collect();
+    assert_eq!(left_out, ["end_to_end"]);
+    assert!(read(".ci/run").contains("\ncargo test --locked --test end_to_end\n"));
+    assert!(
+        read(".github/workflows/sweeps.yml").contains("cargo test --locked --lib --test '*' -- --ignored")
+    );
+}

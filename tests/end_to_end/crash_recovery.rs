@@ -163,7 +163,7 @@ fn a_first_key_that_is_not_wanted_killed_at_what_it_changes() {
     sweep(Story::FirstClosed, Deaths::AtChanges { from: 1 });
 }
 
-/// All requests of all stories: `cargo test --test cli -- crash_recovery --ignored --nocapture`.
+/// All requests of all stories: `cargo test --test end_to_end -- crash_recovery --ignored --nocapture`.
 #[test]
 #[ignore = "the whole sweep takes long; `killed_at_what_it_changes` is a part of it"]
 fn killed_anywhere() {

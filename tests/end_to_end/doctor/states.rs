@@ -355,7 +355,7 @@ fn no_state_of_a_check_is_without_a_test() {
     for case in &CASES {
         tested.insert((group(case.check).to_owned(), case.status.to_owned()));
     }
-    let folder = root().join("tests/cli/doctor");
+    let folder = root().join("tests/end_to_end/doctor");
     let sources: String = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())

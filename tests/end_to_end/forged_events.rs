@@ -132,7 +132,7 @@ fn an_entry_of_each_kind_deletes_and_publishes_nothing() {
     forge_entries(&samples);
 }
 
-/// Every entry at every stage: `cargo test --test cli -- forged_events --ignored`.
+/// Every entry at every stage: `cargo test --test end_to_end -- forged_events --ignored`.
 #[test]
 #[ignore = "four times as long; `an_entry_of_each_kind_deletes_and_publishes_nothing` forges each entry at one stage"]
 fn an_entry_of_each_kind_at_each_stage() {

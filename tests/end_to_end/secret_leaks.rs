@@ -198,7 +198,7 @@ fn no_error_tells_a_secret() {
     all_go_wrong(requests[made..=proved].iter().map(|request| (&commands[0], request)), 6);
 }
 
-/// Every kind of request of every life: `cargo test --test cli -- secret_leaks --ignored --nocapture`.
+/// Every kind of request of every life: `cargo test --test end_to_end -- secret_leaks --ignored --nocapture`.
 #[test]
 #[ignore = "takes long; `no_error_tells_a_secret` goes through the requests that are made while there is a secret"]
 fn no_error_anywhere_tells_a_secret() {

@@ -95,7 +95,7 @@ fn two_runs_do_the_work_of_one() {
     clashes(20);
 }
 
-/// `cargo test --test cli -- concurrent_runs --ignored --nocapture`
+/// `cargo test --test end_to_end -- concurrent_runs --ignored --nocapture`
 #[test]
 #[ignore = "two hundred take long; `two_runs_do_the_work_of_one` is twenty of them"]
 fn two_runs_do_the_work_of_one_two_hundred_times() {
