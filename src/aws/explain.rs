@@ -197,17 +197,20 @@ fn shorten_message(text: &str) -> String {
 /// A text with `…` in the place of what may be a token: AWS quotes the session token of a request whose signature it
 /// rejects, and STS the token of OIDC. Each is longer than any name that a message has.
 fn mask_tokens(text: &str) -> String {
-    let is_of_token = |c: char| c.is_ascii_alphanumeric() || "+/=_-.%".contains(c);
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(start) = rest.find(is_of_token) {
+    while let Some(start) = rest.find(is_token_char) {
         let (before, run) = rest.split_at(start);
-        let end = run.find(|c: char| !is_of_token(c)).unwrap_or(run.len());
+        let end = run.find(|c: char| !is_token_char(c)).unwrap_or(run.len());
         masked.push_str(before);
         masked.push_str(if end < MIN_TOKEN_LENGTH { &run[..end] } else { "…" });
         rest = &run[end..];
     }
     masked + rest
+}
+
+fn is_token_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "+/=_-.%".contains(c)
 }
 
 /// Whether an error, or one of its causes, has one of these words.

@@ -58,13 +58,17 @@ fn is_option_of_check(argument: &OsStr) -> bool {
     cli.build();
     let Some(check) = cli.find_subcommand(CHECK) else { return true };
     let given = argument.to_string_lossy();
-    let is_named = |option: &Arg| match given.strip_prefix("--") {
+    check.get_arguments().any(|option| is_option_named(option, &given))
+}
+
+/// Whether an argument such as `--format=json` or `-q` is this option.
+fn is_option_named(option: &Arg, argument: &str) -> bool {
+    match argument.strip_prefix("--") {
         Some(long) => {
             let name = long.split('=').next().unwrap_or_default();
             option.get_long() == Some(name)
                 || option.get_all_aliases().is_some_and(|names| names.contains(&name))
         }
-        None => option.get_short().is_some_and(|short| given[1..].starts_with(short)),
-    };
-    check.get_arguments().any(is_named)
+        None => option.get_short().is_some_and(|short| argument[1..].starts_with(short)),
+    }
 }

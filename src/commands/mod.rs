@@ -36,7 +36,7 @@ use std::ffi::OsString;
 use clap::Parser;
 
 pub use cli::Cli;
-use cli::values::{FileFormat, ReportFile};
+use cli::values::{ReportFile};
 use cli::{Command, FleetArgs, FleetCommand, add_hint, render_usage_error};
 use context::{Context, write_stdout, write_usage_error};
 use hyphen_names::separate_file_names;
@@ -118,7 +118,6 @@ fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
 
 /// The error of a `--report` that the command would not write.
 fn find_unused_report(cli: &Cli) -> Option<CommandError> {
-    let is_of_fleet = |file: &ReportFile| matches!(file.format, FileFormat::Fleet(_));
     let help = match &cli.command {
         Command::Audit(_) | Command::Check(_) | Command::Plan(_) | Command::Rotate(_) => return None,
         Command::Rollback(_) | Command::Resume(_) | Command::Demo(_) => return None,
@@ -126,7 +125,7 @@ fn find_unused_report(cli: &Cli) -> Option<CommandError> {
             "leave it out here; `keytide fleet report` takes it"
         }
         // One that stands before the subcommand has a format of the other commands
-        Command::Fleet(_) if cli.common.reports.iter().all(is_of_fleet) => return None,
+        Command::Fleet(_) if cli.common.reports.iter().all(ReportFile::is_of_fleet) => return None,
         Command::Fleet(_) => {
             "write it behind the name of the subcommand: `keytide fleet report FOLDER --report FORMAT=FILE`"
         }

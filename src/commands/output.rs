@@ -37,8 +37,9 @@ pub fn prepare_report_files(context: &Context<'_>, command: &str) -> Result<(), 
     let tree = WorkTree::find_repository(context.environment);
     for (index, file) in context.common.reports.iter().enumerate() {
         let prepared = tree.ensure_writable(&file.path).and_then(|()| files::prepare_replacement(&file.path));
-        let is_same = |other: &Path| std::path::absolute(other).ok() == std::path::absolute(&file.path).ok();
-        let is_taken = context.common.reports[..index].iter().any(|other| is_same(&other.path));
+        let path = std::path::absolute(&file.path).ok();
+        let mut others = context.common.reports[..index].iter();
+        let is_taken = others.any(|other| std::path::absolute(&other.path).ok() == path);
         let refused = prepared.err().map(|reason| reason.to_string());
         if let Some(reason) = refused.or(is_taken.then(|| "another report has this file".to_owned())) {
             let message = format!("the report {} cannot be written: {reason}", file.path.display());

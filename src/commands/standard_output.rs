@@ -50,8 +50,9 @@ pub fn print_escaped(context: &Context<'_>, render: impl FnOnce(TextStyle) -> St
 
 /// Refuses code that does something else than what its reader sees.
 fn ensure_visible(code: &str) -> Result<(), CommandError> {
-    let is_hidden = |line: &&str| line.chars().any(|c| is_harmful(c) && c != '\t');
-    let Some(line) = code.lines().find(is_hidden) else { return Ok(()) };
+    let Some(line) = code.lines().find(|line| line.chars().any(|c| is_harmful(c) && c != '\t')) else {
+        return Ok(());
+    };
     let message = format!("this line has characters that hide or reorder text: {}", quote_line(line));
     Err(CommandError::invalid(message).with_help("rename what the line names"))
 }

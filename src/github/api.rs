@@ -352,25 +352,6 @@ pub fn unexpected_reply(what: &str) -> BackendError {
     BackendError::new(ErrorKind::NotApplied, format!("GitHub's reply has no {what}"))
 }
 
-/// Encodes a part of a path or a query: every byte that could end it is escaped.
-pub fn encode_segment(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
-/// Encodes a path; its slashes stay.
-pub fn encode_path(text: &str) -> String {
-    text.split('/').map(encode_segment).collect::<Vec<_>>().join("/")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,11 +374,5 @@ mod tests {
             error_text(422, Some(&invalid)),
             "GitHub: Validation Failed: `head` is invalid, `title`: is empty, body is too long, and more (422)"
         );
-    }
-
-    #[test]
-    fn a_part_of_a_path_cannot_end_it() {
-        assert_eq!(encode_segment("a/b?c=d#e%"), "a%2Fb%3Fc%3Dd%23e%25");
-        assert_eq!(encode_path("heads/a b/=2E"), "heads/a%20b/%3D2E");
     }
 }

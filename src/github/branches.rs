@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::api::{GithubError, PAGE, encode_segment, list_at};
+use super::api::{GithubError, PAGE, list_at};
 use super::push_rules::find_refused_file;
 use super::references::ReferenceChange;
 use crate::live::LiveBackend;
@@ -12,6 +12,7 @@ use crate::ports::{
     BackendError, BackendResult, BranchCommit, CommitComparison, CommitId, ErrorKind, FileChanges,
     RotationBranches,
 };
+use crate::url_encoding::encode_segment;
 
 /// The types of GitHub's rules that always prevent the creation or the update of a rotation's branch. What depends on a
 /// pattern, a signature or the token shows when the branch is made, before a key is.

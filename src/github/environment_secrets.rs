@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::api::encode_segment;
 use crate::live::LiveBackend;
 use crate::ports::BackendResult;
+use crate::url_encoding::encode_segment;
 
 impl LiveBackend {
     /// Which of these names are secrets of an environment of the repository.

@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::api::{encode_segment, list_at, text_at, unexpected_reply};
+use super::api::{list_at, text_at, unexpected_reply};
 use super::branches::found_or_none;
 use super::pull_cache::{OpenPull, PullListing};
 use super::reply_times::time_at;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, CommitComparison, ErrorKind, ForeignChange};
+use crate::url_encoding::encode_segment;
 
 /// The size of a page, and how many pages of open pull requests are read: everyone may open one from a fork.
 const PAGE: usize = 100;

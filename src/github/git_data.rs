@@ -6,10 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::api::{GithubError, HttpMethod, RetryPolicy, encode_path, list_at, text_at};
+use super::api::{GithubError, HttpMethod, RetryPolicy, list_at, text_at};
 use super::objects::{CommitInfo, TreeEntry, TreeListing};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind, FileChanges};
+use crate::url_encoding::encode_path;
 
 /// The mode of a file that is neither executable nor a link.
 const PLAIN: &str = "100644";

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::api::{HttpMethod, PAGE, RetryPolicy, encode_segment, list_at, text_at, unexpected_reply};
+use super::api::{HttpMethod, PAGE, RetryPolicy, list_at, text_at, unexpected_reply};
 use crate::live::{LiveBackend, TokenAccount};
 use crate::policy::NotifyIssue;
 use crate::ports::{BackendError, BackendResult, ErrorKind, IssueEnd, IssueTracker, TrackedIssue};
+use crate::url_encoding::encode_segment;
 
 /// How many pages of one author's issues are read. keytide's own is among the last that were updated.
 const MAX_PAGES: usize = 30;

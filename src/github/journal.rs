@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::api::{PAGE, encode_segment, list_at, text_at};
+use super::api::{PAGE, list_at, text_at};
 use super::journal_link::{ChainFault, ChainLink, parse_message};
 use super::objects::CommitInfo;
 use super::references::ReferenceChange;
@@ -19,6 +19,7 @@ use crate::ports::{
 };
 use crate::repository::escape_user_name;
 use crate::rotation::{JournalEntry, JournalEvent, ids};
+use crate::url_encoding::encode_segment;
 
 /// More entries than the keys of one user cause in decades: a longer chain is not a journal of keytide's.
 const MAX_ENTRIES: usize = 5_000;

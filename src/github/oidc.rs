@@ -5,13 +5,12 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::api::{
-    ClientError, GithubApi, GithubError, HttpMethod, RetryPolicy, encode_segment, http_builder,
-};
+use super::api::{ClientError, GithubApi, GithubError, HttpMethod, RetryPolicy, http_builder};
 use super::reply_body::read_body;
 use crate::error::CommandError;
 use crate::policy::scalar::is_repository;
 use crate::system::server_time::ServerTime;
+use crate::url_encoding::encode_segment;
 
 /// Why the repository's ID is not known.
 #[derive(Debug, thiserror::Error)]

@@ -5,12 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, list_at, unexpected_reply};
+use super::api::{GithubError, HttpMethod, RetryPolicy, list_at, unexpected_reply};
 use super::reply_times::time_at;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind, ForeignChange, IssueTracker as _, PullRequests};
 use crate::rotation::pull_request::PullRequestText;
 use crate::rotation::{PullRequest, PullRequestState};
+use crate::url_encoding::encode_segment;
 
 /// How often a pull request is read until GitHub, which computes it in the background, says whether it can be merged.
 const LOOKS: usize = 4;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::api::{GithubError, HttpMethod, RetryPolicy, encode_path, list_at, text_at};
+use super::api::{GithubError, HttpMethod, RetryPolicy, list_at, text_at};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind};
+use crate::url_encoding::encode_path;
 
 /// How often a reference is read after GitHub refused to change it: a reply can be older than another writer's change.
 const LOOKS: usize = 2;

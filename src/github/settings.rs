@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::api::{encode_segment, unexpected_reply};
+use super::api::unexpected_reply;
 use crate::live::LiveBackend;
 use crate::ports::BackendResult;
+use crate::url_encoding::encode_segment;
 
 /// What protects an environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! Makes, moves and removes references of `keytide doctor`, below `refs/keytide/doctor/` and nowhere else.
 
-use super::api::{GithubError, HttpMethod, RetryPolicy, encode_path};
+use super::api::{GithubError, HttpMethod, RetryPolicy};
 use super::references::ReferenceChange;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind, FileChanges};
+use crate::url_encoding::encode_path;
 
 /// What the names of these references begin with, without the leading `refs/`. No journal's name does: the second part
 /// of one is an account ID.

@@ -5,13 +5,14 @@ use serde_json::Value;
 
 use serde_json::json;
 
-use super::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, text_at, unexpected_reply};
+use super::api::{GithubError, HttpMethod, RetryPolicy, text_at, unexpected_reply};
 use super::reply_times::time_at;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, Clock as _, ErrorKind, WorkflowRuns};
 use crate::repository::{WORKFLOW_FOLDER, workflow_file_name};
 use crate::rotation::RunState;
 use crate::rotation::timing::DISPATCH_SKEW;
+use crate::url_encoding::encode_segment;
 
 /// How many pages of a hundred runs are read, the newest first.
 const PAGES: usize = 5;

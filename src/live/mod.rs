@@ -22,7 +22,7 @@ use secrecy::SecretString;
 pub use self::access::{GithubAccess, TokenAccount};
 use self::sessions::SessionCache;
 use super::aws::clients::AwsClients;
-use super::github::api::{GithubApi, encode_segment, text_at};
+use super::github::api::{GithubApi, text_at};
 use super::github::journal_link::JournalCache;
 use super::github::objects::ObjectCache;
 use super::github::pull_cache::ForeignPulls;
@@ -30,6 +30,7 @@ use super::policy::scalar::is_repository;
 use super::ports::{BackendError, BackendResult, Clock, ErrorKind};
 use super::system::environment::ProcessEnvironment;
 pub use super::system::server_time::{ServerTime, TimeSource};
+use crate::url_encoding::encode_segment;
 
 /// How to connect to a repository on GitHub.
 pub struct GithubConfig {

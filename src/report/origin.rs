@@ -1,9 +1,6 @@
 //! Names the repository and the commit that a report is about, and builds the addresses of their pages on GitHub.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-/// What of a path stays as it is in an address; every other character is percent-encoded.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
+use crate::url_encoding::encode_path;
 
 /// Where the files of a report are from. Only what has the right form is kept, since it becomes part of an address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,7 +30,7 @@ impl ReportOrigin {
         if is_outside(file) {
             return None;
         }
-        Some(format!("{}/blob/{commit}/{}#L{line}", self.repository_url()?, encode_path(file)))
+        Some(format!("{}/blob/{commit}/{}#L{line}", self.repository_url()?, encode_file(file)))
     }
 
     /// The address of a file on the default branch.
@@ -41,7 +38,7 @@ impl ReportOrigin {
         if is_outside(file) {
             return None;
         }
-        Some(format!("{}/blob/HEAD/{}", self.repository_url()?, encode_path(file)))
+        Some(format!("{}/blob/HEAD/{}", self.repository_url()?, encode_file(file)))
     }
 
     /// The address of a pull request.
@@ -59,8 +56,8 @@ fn is_outside(file: &str) -> bool {
     file.is_empty() || file.starts_with('/') || file.split('/').any(|part| part == "..")
 }
 
-fn encode_path(file: &str) -> String {
-    utf8_percent_encode(file.strip_prefix("./").unwrap_or(file), PATH).to_string()
+fn encode_file(file: &str) -> String {
+    encode_path(file.strip_prefix("./").unwrap_or(file))
 }
 
 /// Whether a link may begin with this address of GitHub: TLS and a host, and nothing else.

@@ -4,7 +4,6 @@
 //! A fingerprint is made from what a finding is about, never from an age or a line, so an alert stays the same while the
 //! key grows older (OASIS SARIF 2.1.0, section 3.27.17; GitHub reads `primaryLocationLineHash` only).
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -15,13 +14,11 @@ use crate::iam::ReadFault;
 use crate::rules::{self, Finding, Rule, Severity};
 use crate::sanitize::{escape_markdown, escape_sarif as clean};
 use crate::sentences::begin_sentence;
+use crate::url_encoding::encode_path;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// The most results that GitHub takes of one run.
 const MAX_RESULTS: usize = 25_000;
-/// What a path may not hold in a URI: all but the unreserved characters of RFC 3986 and the slash.
-const RESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// The file. Its fields are in the order of the alphabet, as those of every other object in it.
 #[derive(Serialize)]
@@ -139,7 +136,7 @@ fn fault_notification(fault: &ReadFault) -> Value {
 
 /// A path as a relative URI reference.
 fn encode_uri(path: &str) -> String {
-    utf8_percent_encode(path.trim_start_matches("./"), RESERVED).to_string()
+    encode_path(path.trim_start_matches("./"))
 }
 
 #[cfg(test)]

@@ -28,8 +28,9 @@ pub struct RepositoryFiles {
 impl RepositoryFiles {
     /// Whether no file of a destination, and no lock file, is there and cannot be read.
     pub fn has_readable_destinations(&self) -> bool {
-        let is_readable = |content: &FileContent| !matches!(content, FileContent::Unreadable(_));
-        self.destinations.values().all(is_readable) && self.lock_files.values().all(Result::is_ok)
+        let mut destinations = self.destinations.values();
+        let is_one_unreadable = destinations.any(|content| matches!(content, FileContent::Unreadable(_)));
+        !is_one_unreadable && self.lock_files.values().all(Result::is_ok)
     }
 
     /// The files with findings that are there now, and not in the history alone, by their path.

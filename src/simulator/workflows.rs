@@ -49,10 +49,8 @@ impl SimState {
     }
 
     fn find_success_since(&self, workflow: &str, since: Timestamp) -> Option<Timestamp> {
-        let is_wanted = |run: &&SimRun| {
-            run.workflow == workflow && run.succeeds && run.created >= since && run.ends_at() <= self.now
-        };
-        self.runs.iter().find(is_wanted).map(SimRun::ends_at)
+        let mut runs = self.runs.iter().filter(|run| run.workflow == workflow && run.created >= since);
+        runs.find(|run| run.succeeds && run.ends_at() <= self.now).map(SimRun::ends_at)
     }
 
     /// When the application was last deployed by a workflow.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
 use super::git_folder::Discovery;
+use super::git_paths::{display_path, path_of};
 use super::threads::count_threads;
 use super::walk;
-use super::worktree::{WorkTree, display_path, path_of};
+use super::worktree::WorkTree;
 use crate::repository::IndexEntry;
 
 /// How many forged entries of an index are named.

@@ -14,6 +14,7 @@ pub mod files;
 pub mod git;
 mod git_folder;
 pub mod git_objects;
+mod git_paths;
 mod git_process;
 pub mod listing;
 pub mod loopback;

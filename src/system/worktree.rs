@@ -13,6 +13,7 @@ use super::files::{self, FileError};
 use super::git::{GitBlob, GitError, GitProgram, MAX_INDEX_LIST_BYTES, StagedBlobs};
 use super::git_folder::{self, Discovery, GitFolders, Location};
 use super::git_objects::ObjectReader;
+use super::git_paths::display_path;
 use super::prepared_file::PreparedFile;
 use crate::repository::{self, FileContent, IndexEntry, InvalidIndex};
 
@@ -379,25 +380,4 @@ fn file_content(bytes: Vec<u8>) -> FileContent {
         return FileContent::Unreadable(format!("it is larger than {WINDOW} bytes"));
     }
     FileContent::Bytes(bytes)
-}
-
-#[cfg(unix)]
-pub(super) fn path_of(bytes: &[u8]) -> PathBuf {
-    use std::os::unix::ffi::OsStrExt;
-    std::ffi::OsStr::from_bytes(bytes).into()
-}
-
-#[cfg(not(unix))]
-pub(super) fn path_of(bytes: &[u8]) -> PathBuf {
-    String::from_utf8_lossy(bytes).into_owned().into()
-}
-
-/// Returns a path with forward slashes, also on Windows.
-pub(super) fn display_path(path: &Path) -> String {
-    let parts: Vec<_> = path
-        .components()
-        .filter(|part| *part != Component::CurDir)
-        .map(|part| part.as_os_str().to_string_lossy())
-        .collect();
-    parts.join("/")
 }

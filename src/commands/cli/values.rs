@@ -45,6 +45,13 @@ pub struct ReportFile {
     pub path: PathBuf,
 }
 
+impl ReportFile {
+    /// Whether only `fleet` writes it.
+    pub fn is_of_fleet(&self) -> bool {
+        matches!(self.format, FileFormat::Fleet(_))
+    }
+}
+
 /// The format of a report file: of the commands that report, or of `fleet`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileFormat {

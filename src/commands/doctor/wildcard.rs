@@ -16,12 +16,12 @@ pub struct Pattern {
 
 impl Pattern {
     pub fn with_wildcards(text: &str) -> Self {
-        let part = |character| match character {
+        let parts = text.chars().map(|character| match character {
             '*' => Part::AnyText,
             '?' => Part::AnyCharacter,
             other => Part::Character(other),
-        };
-        Self { parts: text.chars().map(part).collect() }
+        });
+        Self { parts: parts.collect() }
     }
 
     pub fn literal(text: &str) -> Self {

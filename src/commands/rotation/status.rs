@@ -201,8 +201,9 @@ fn destinations_with_unusable_key(
     for place in &seen.destinations {
         let Some(held) = place.fingerprint.known() else { continue };
         let mut candidates = listed.iter().chain(keys.iter().map(|key| &key.id));
-        let is_held = |id: &&KeyId| held.as_deref() == Some(&*key_fingerprint(id));
-        let id = place.key_in(journal).or_else(|| candidates.find(is_held));
+        let id = place
+            .key_in(journal)
+            .or_else(|| candidates.find(|id| held.as_deref() == Some(&*key_fingerprint(id))));
         let state = match (id, held) {
             (Some(id), _) => describe_unusable_key(id, keys, listed),
             // Of other kinds nothing shows which key they hold, and GitHub hides secrets from some tokens

@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 
 use crate::destinations::encryption::{PublicKey, SealedPayload};
 use crate::destinations::store::{StoreClient, StoreFuture, not_a_store};
-use crate::github::api::{GithubError, HttpMethod, PAGE, RetryPolicy, encode_segment, text_at};
+use crate::github::api::{GithubError, HttpMethod, PAGE, RetryPolicy, text_at};
 use crate::live::LiveBackend;
 use crate::policy::file::{GithubProduct, GithubSecret};
 use crate::ports::{BackendError, BackendResult, ErrorKind, StoreDelivery};
 use crate::rotation::Fingerprint;
 use crate::rotation::timing::is_plausible;
 use crate::secret::Credential;
+use crate::url_encoding::encode_segment;
 
 /// Between the times of a marker.
 const JOINT: &str = "+";

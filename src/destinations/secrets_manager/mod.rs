@@ -219,17 +219,20 @@ const ARN_SUFFIX: usize = 6;
 
 /// Whether Secrets Manager takes a secret's name or ARN (AWS API reference, `CreateSecret`).
 fn is_secret_id(id: &str) -> bool {
-    let is_plain = |text: &str| {
-        !text.is_empty()
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte))
-    };
-    let Some(arn) = id.strip_prefix("arn:") else { return is_plain(id) && id.len() <= 512 };
+    let Some(arn) = id.strip_prefix("arn:") else { return is_secret_name(id) && id.len() <= 512 };
     match arn.split(':').collect::<Vec<_>>()[..] {
         [partition, "secretsmanager", region, account, "secret", name] => {
-            is_plain(partition) && is_region(region) && AccountId::parse(account).is_ok() && is_plain(name)
+            is_secret_name(partition)
+                && is_region(region)
+                && AccountId::parse(account).is_ok()
+                && is_secret_name(name)
         }
         _ => false,
     }
+}
+
+fn is_secret_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte))
 }
 
 #[cfg(test)]

@@ -74,18 +74,19 @@ fn is_wrapped_key(kind: &str, text: &str) -> bool {
     age_file::decode_armor(text.as_bytes()).and_then(|key| age_file::check_header(&key)).is_ok()
 }
 
+fn is_clear(text: &str) -> bool {
+    // SOPS passes over what follows the bracket, and leaves an empty text as it is.
+    let is_ciphertext = text.rfind(']').is_some_and(|end| is_encrypted(&text[..=end]));
+    !text.is_empty() && !is_ciphertext
+}
+
 /// The values in clear text that SOPS takes for ciphertext.
 fn find_clear_values<'a>(
     document: &'a SopsDocument,
     rules: &'a EncryptionRules,
     credential: &'a [Vec<String>],
 ) -> impl Iterator<Item = Damage> {
-    let is_clear = |text: &str| {
-        // SOPS passes over what follows the bracket, and leaves an empty text as it is.
-        let is_ciphertext = text.rfind(']').is_some_and(|end| is_encrypted(&text[..=end]));
-        !text.is_empty() && !is_ciphertext
-    };
-    let clear = document.leaves.iter().filter(move |leaf| is_clear(leaf.value_text()));
+    let clear = document.leaves.iter().filter(|leaf| is_clear(leaf.value_text()));
     let judged = clear.filter(|leaf| !credential.contains(&leaf.path)).take(MAX_JUDGED_VALUES);
     judged.filter(|leaf| rules.should_encrypt(&leaf.keys) == Some(true)).map(|leaf| {
         let name = leaf.dotted_path();

@@ -16,11 +16,12 @@ use super::fields::check_fields;
 use super::policy::Vault;
 use super::reply::{self, Login, VaultError};
 use super::token::find_login_token;
-use crate::github::api::{encode_path, http_builder};
+use crate::github::api::http_builder;
 use crate::github::oidc::oidc_token;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, Clock as _, ErrorKind, RepositoryContents as _};
 use crate::sanitize::hide_token;
+use crate::url_encoding::encode_path;
 
 /// The longest reply that is read.
 const MAX_REPLY_BYTES: usize = 4 * 1024 * 1024;

@@ -324,9 +324,8 @@ fn hold_returned_key(case: &Situation<'_>, rotation: &OpenRotation, old: &KeyId)
     if case.time_since(rotation.distributed?) < MERGE_LAG {
         return None;
     }
-    let has_returned = |held: HeldKey| matches!(held, HeldKey::Old | HeldKey::Nothing);
     let mut places = case.destinations_in(rotation, true).chain(case.destinations_in(rotation, false));
-    let (frozen, held) = places.find(|(_, held)| has_returned(*held))?;
+    let (frozen, held) = places.find(|(_, held)| matches!(held, HeldKey::Old | HeldKey::Nothing))?;
     let what = if held == HeldKey::Old { format!("old key {old} is") } else { "nothing is".to_owned() };
     let why = format!(
         "{what} in `{}`, though the journal says that every destination holds the new key",

@@ -79,10 +79,8 @@ fn introduction(data: &PullRequestData<'_>) -> String {
 
 /// The stores that keytide restores itself, which no file of the pull request shows.
 fn restored_stores(data: &PullRequestData<'_>, longest: usize) -> String {
-    let has_new_key = |place: &&DestinationSnapshot| {
-        place.kind == StorageKind::Versioned && data.delivered.contains(&&*place.destination)
-    };
-    let stores: Vec<_> = data.places.iter().filter(has_new_key).collect();
+    let versioned = data.places.iter().filter(|place| place.kind == StorageKind::Versioned);
+    let stores: Vec<_> = versioned.filter(|place| data.delivered.contains(&&*place.destination)).collect();
     let mut text = String::new();
     if !stores.is_empty() {
         text.push_str(
