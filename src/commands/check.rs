@@ -104,7 +104,7 @@ fn load_policy(context: &Context<'_>, tree: &WorkTree, reader: &TreeReader<'_>) 
     match policy_file::load_repository_policy(context, tree, &|path| reader.read(path)) {
         Ok(Some(policy)) => LoadedPolicy { policy, ..LoadedPolicy::empty(true) },
         Ok(None) => {
-            let remark = "there is no policy file: checked for plaintext keys and in workflows only";
+            let remark = "there is no policy file: only plaintext keys and workflows were checked";
             LoadedPolicy { remark: Some(remark.to_owned()), ..LoadedPolicy::empty(true) }
         }
         Err(PolicyFileError::Invalid(diagnostics)) => {

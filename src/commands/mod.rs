@@ -36,7 +36,7 @@ use std::ffi::OsString;
 use clap::Parser;
 
 pub use cli::Cli;
-use cli::values::{ReportFile};
+use cli::values::ReportFile;
 use cli::{Command, FleetArgs, FleetCommand, add_hint, render_usage_error};
 use context::{Context, write_stdout, write_usage_error};
 use hyphen_names::separate_file_names;

@@ -275,7 +275,8 @@ async fn send_to_webhook(
         add_remark(report, &format!("the webhook got no message: {name} is not set"));
         return;
     };
-    if let Err(error) = send_message(&SecretString::from(url), &message.render(webhook.format)).await {
+    let text = message.render(webhook.format);
+    if let Err(error) = send_message(&SecretString::from(url), webhook.format, &text).await {
         add_remark(report, &format!("the webhook of {name} got no message: {error}"));
     }
 }

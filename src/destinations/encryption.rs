@@ -121,8 +121,8 @@ impl SealWorkspace {
         self.files.get(name).map(Vec::as_slice).ok_or_else(|| {
             SealError::in_file(
                 name,
-                "this file does not exist",
-                "commit it, or correct the path in the policy file",
+                "this file is not on the default branch, which a rotation reads",
+                "push it there, or correct the path in the policy file",
             )
         })
     }
@@ -247,7 +247,7 @@ impl SealError {
         Self::in_file(
             file,
             what,
-            "the credential cannot be sealed again: the rotation starts anew, with another key",
+            "the new key cannot be encrypted again, since keytide keeps no secret: another rotation begins, with another key",
         )
     }
 

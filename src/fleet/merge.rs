@@ -12,7 +12,7 @@ use super::exemptions::lift_exemption_findings;
 use super::finding::{FleetFinding, NotChecked};
 use super::input::{FleetInput, read_input};
 use super::missing::{Missing, ResultsByPart, find_missing_parts, find_missing_repositories, part_fault};
-use super::newest::{NamedInput, choose_believable};
+use super::newest::{NamedInput, choose_believable, is_before_collection};
 use super::part::Part;
 use super::result::{AccountResult, RepositoryResult};
 use crate::iam::ReadFault;
@@ -161,6 +161,24 @@ impl FleetMerger {
             self.remarks.insert("of several collections the newest is used".to_owned());
         }
         self.collection = choose_believable(collections, "collection", now, &mut self.faults);
+        self.report_old_results();
+    }
+
+    /// Reports the results that are older than the collection.
+    fn report_old_results(&mut self) {
+        let Some(collection) = &self.collection else { return };
+        for ((account, part), result) in &self.results {
+            if is_before_collection(result, collection) {
+                let (at, collected) = (result.generated_at, collection.generated_at);
+                self.faults.insert(ReadFault {
+                    user: None,
+                    operation: format!("account {account}, part {part}"),
+                    message: format!(
+                        "its result is of {at}, before the collection of {collected}: its job wrote none since"
+                    ),
+                });
+            }
+        }
     }
 
     /// Merges everything.

@@ -11,6 +11,8 @@ use crate::iam::ReadFault;
 
 /// How far a job's clock may be ahead.
 const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(24);
+/// How old a file may be: what it says of a key's age and use is of that time.
+const MAX_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What was read from a file, with the name of the file.
 #[derive(Debug)]
@@ -84,11 +86,20 @@ pub fn choose_believable<T: Dated>(
         !is_future
     });
     let choice = choose_newest(files)?;
+    let at = choice.newest.generated_at();
+    if now.duration_since(at) > MAX_AGE {
+        add(about, format!("it is of {at}, more than a week ago; `--now` reports on an earlier day"));
+    }
     if !choice.disagreeing.is_empty() {
         let names = choice.disagreeing.join(" and ");
         add(about, format!("{} of the same time disagree: {names}", T::PLURAL));
     }
     Some(choice.newest)
+}
+
+/// Whether a result is of a time before the collection, by more than clocks differ: its job has written none since.
+pub fn is_before_collection(result: &AccountResult, collection: &Collection) -> bool {
+    collection.generated_at.duration_since(result.generated_at) > MAX_AHEAD
 }
 
 /// Chooses the newest file; `None` if there are none. Of the same time the incomplete one: it must not be covered by one

@@ -103,9 +103,14 @@ pub enum ClientError {
     Octocrab(#[from] octocrab::Error),
 }
 
-/// A builder of HTTP clients with the name and the time limit of every request.
-pub fn http_builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder().user_agent(concat!("keytide/", env!("CARGO_PKG_VERSION"))).timeout(TIMEOUT)
+/// A builder of clients for requests to an address. A redirect could send the secret of a request to another host than the
+/// one that it is for, and a proxy would read what is meant for this machine, over `http://` and all.
+pub fn http_builder(address: &str) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("keytide/", env!("CARGO_PKG_VERSION")))
+        .timeout(TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none());
+    if is_loopback(address) { builder.no_proxy() } else { builder }
 }
 
 /// # Errors
@@ -134,8 +139,7 @@ impl GithubApi {
     /// # Errors
     /// The URL is invalid.
     pub fn new(base: &str, token: &SecretString, time: Arc<ServerTime>) -> Result<Self, ClientError> {
-        // A redirect could send the token to another host than the one that it is for.
-        let http = http_builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let http = http_builder(base).build()?;
         let client = build_octocrab(base, token, http)?;
         let pace = if is_loopback(base) { None } else { Some(RefCell::default()) };
         let (waited, started_at) = (Cell::new(Duration::ZERO), tokio::time::Instant::now());

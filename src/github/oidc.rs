@@ -125,8 +125,7 @@ pub async fn oidc_token(
         value: String,
     }
     let url = format!("{request_url}&audience={}", encode_segment(audience));
-    // A redirect could send the request's token to another host than the runner's.
-    let client = http_builder().redirect(reqwest::redirect::Policy::none()).build().map_err(http_failure)?;
+    let client = http_builder(&url).build().map_err(http_failure)?;
     let request = client.get(url).bearer_auth(request_token.expose_secret());
     let reply = request.send().await.map_err(http_failure)?;
     let status = reply.status();

@@ -1,4 +1,4 @@
-//! What IAM says of a user and of its access keys, as audits and rotations read it.
+//! What IAM replies about a user and its access keys, as audits and rotations read it. `mod.rs` has what an audit makes of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -7,10 +7,14 @@ use serde_json::Value;
 use url::Url;
 
 use crate::github::api::http_builder;
+use crate::policy::file::WebhookFormat;
 use crate::system::loopback::is_loopback;
 
 /// How long the request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// As much of a reply of Slack is read.
+const MAX_SLACK_REPLY: usize = 1024;
 
 /// Why a message was not delivered. No text holds any part of the URL.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +27,8 @@ pub enum WebhookError {
     HasCredentials,
     #[error("the server answered with HTTP {0}")]
     Refused(u16),
+    #[error("the server answered with HTTP {0}, and not with `ok` as Slack does")]
+    NotTaken(u16),
     #[error("the server answered with a redirect, which keytide does not follow")]
     Redirected,
     #[error("{0}")]
@@ -33,16 +39,21 @@ pub enum WebhookError {
 ///
 /// # Errors
 /// The URL is not acceptable, or the server did not take the message.
-pub async fn send_message(url: &SecretString, message: &Value) -> Result<(), WebhookError> {
+pub async fn send_message(
+    url: &SecretString,
+    format: WebhookFormat,
+    message: &Value,
+) -> Result<(), WebhookError> {
     let url = parse_url(url.expose_secret())?;
-    // A redirect could lead the message to a host that the URL does not name.
-    let client = http_builder()
-        .redirect(reqwest::redirect::Policy::none())
+    let client = http_builder(url.as_str())
         .timeout(TIMEOUT)
         .build()
         .map_err(|error| WebhookError::NoAnswer(error.without_url().to_string()))?;
     let request = client.post(url).header("content-type", "application/json").body(message.to_string());
     match request.send().await {
+        Ok(reply) if reply.status().is_success() && format == WebhookFormat::Slack => {
+            ensure_taken(reply).await
+        }
         Ok(reply) if reply.status().is_success() => Ok(()),
         Ok(reply) if reply.status().is_redirection() => Err(WebhookError::Redirected),
         Ok(reply) => Err(WebhookError::Refused(reply.status().as_u16())),
@@ -53,6 +64,19 @@ pub async fn send_message(url: &SecretString, message: &Value) -> Result<(), Web
         Err(error) if error.is_connect() => Err(WebhookError::NoAnswer("the connection failed".to_owned())),
         Err(_) => Err(WebhookError::NoAnswer("the request failed".to_owned())),
     }
+}
+
+/// Slack answers `ok` where it takes a message, and some of its errors have the status of a success (Slack, "Sending messages
+/// using incoming webhooks").
+async fn ensure_taken(mut reply: reqwest::Response) -> Result<(), WebhookError> {
+    let mut body = Vec::new();
+    while let Ok(Some(piece)) = reply.chunk().await {
+        body.extend_from_slice(&piece);
+        if body.len() > MAX_SLACK_REPLY {
+            break;
+        }
+    }
+    if body.trim_ascii() == b"ok" { Ok(()) } else { Err(WebhookError::NotTaken(reply.status().as_u16())) }
 }
 
 fn parse_url(text: &str) -> Result<Url, WebhookError> {

@@ -13,7 +13,7 @@ use crate::rules::{Finding, Severity, rank_urgency};
 use crate::sanitize::{
     escape_markdown as clean, escape_markdown_keeping_code as clean_text, escape_mermaid_label,
 };
-use crate::sentences::join_steps;
+use crate::sentences::{count_noun, join_steps};
 
 /// More findings than these are grouped by rule, each rule with its first ones and the others folded.
 const MAX_PLAIN_FINDINGS: usize = 20;
@@ -89,7 +89,8 @@ fn render_by_rule(report: &Report, findings: &[&Finding]) -> String {
     let mut out = String::new();
     for ((severity, _, rule), mut findings) in rules {
         ages.sort_oldest_first(&mut findings);
-        let _ = write!(out, "**{} {}** `{rule}`", findings.len(), severity.0.as_str());
+        let counted = count_noun(findings.len() as i64, severity.0.as_str());
+        let _ = write!(out, "**{counted}** `{rule}`");
         let common = common_advice(&findings);
         let steps =
             common.filter(|advice| !advice.is_empty()).map(|advice| join_steps(advice, clean_text, "<br>"));

@@ -28,7 +28,7 @@ pub enum ReportFormat {
     Sarif,
     /// The text, then annotations, for the log of a GitHub workflow.
     Github,
-    /// Tables, for a comment or a step summary.
+    /// Tables, for a step summary, or for a comment where the users are few.
     Markdown,
     /// A self-contained page.
     Html,

@@ -1,5 +1,7 @@
 //! The last two lines of a report: how much was found, and the result in one sentence.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::keys::format_date;
@@ -36,9 +38,7 @@ pub fn verdict(report: &Report) -> String {
     let problems = count_parts(&[(summary.errors, "error"), (summary.warnings, "warning")]).join(", ");
     match report.outcome {
         ReportOutcome::Pass => pass_verdict(report, &summary),
-        ReportOutcome::Breach if report.rotations.is_some() => {
-            waiting_verdict(summary.errors + summary.warnings)
-        }
+        ReportOutcome::Breach if report.rotations.is_some() => waiting_verdict(count_reported_users(report)),
         ReportOutcome::Breach => format!("failed: {problems}"),
         ReportOutcome::Invalid if report.scanned.is_some() => {
             "invalid: the policy file has errors; the other files were checked all the same".to_owned()
@@ -53,6 +53,12 @@ pub fn verdict(report: &Report) -> String {
             "incomplete: some data could not be read, so this run does not pass".to_owned()
         }
     }
+}
+
+/// How many users the findings are about, of which each rotation can have several.
+fn count_reported_users(report: &Report) -> usize {
+    let counted = report.findings.iter().filter(|finding| finding.exempted.is_none());
+    counted.map(|finding| finding.user.as_deref()).collect::<BTreeSet<_>>().len()
 }
 
 fn waiting_verdict(number: usize) -> String {
@@ -125,15 +131,14 @@ fn help_verdict(rotations: &[RotationLine]) -> String {
 
 /// No run has a step to take now, and no one has to act.
 fn idle_verdict(rotations: &[RotationLine]) -> String {
-    match rotations.iter().find(|line| line.phase == RotationPhase::RollingBack) {
-        Some(line) => {
-            format!(
-                "waiting: the next runs of `keytide rotate` continue the rollback of {}, which ends in the phase `held`",
-                escape_line(&line.user)
-            )
-        }
-        None => "passed: nothing to do".to_owned(),
-    }
+    let back: Vec<&RotationLine> =
+        rotations.iter().filter(|line| line.phase == RotationPhase::RollingBack).collect();
+    let (what, end) = match back[..] {
+        [] => return "passed: nothing to do".to_owned(),
+        [line] => (format!("rollback of {}", escape_line(&line.user)), "which ends"),
+        _ => (format!("rollbacks of {} users", back.len()), "which end"),
+    };
+    format!("waiting: the next runs of `keytide rotate` continue the {what}, {end} in the phase `held`")
 }
 
 /// Describes a fault in one sentence. An error in the command line or the environment is not a failed request.

@@ -43,6 +43,9 @@ pub struct Observation {
     pub redeploy_run: Observed<Option<RedeployRun>>,
     /// Whether every destination can take a new key; checked only when one may be created.
     pub preflight: Observed<Result<(), String>>,
+    /// Who could decrypt the new key of an open pull request, and is no recipient of its destination any more: the first such,
+    /// in words. Read only while the pull request is open.
+    pub removed_recipient: Observed<Option<String>>,
     /// Fourth read: the user and its keys again, with status and last use.
     pub user_id: Observed<Option<Arc<str>>>,
     pub owner: Observed<OwnerTag>,

@@ -33,7 +33,7 @@ impl Rule for ActiveKeyCount {
                 .collect();
             if active.len() > max as usize {
                 let (count, list) = (active.len(), active.join(", "));
-                let message = format!("{count} active access keys; the limit is {max}: {list}");
+                let message = format!("{count} active access keys ({list}); the limit is {max}");
                 let finding = findings.add_user_finding(&META, &user.name, entry.at, message);
                 set_rotation_help(input, &user.name, finding);
             }

@@ -14,8 +14,8 @@ use crate::rotation::RotationPhase;
 use crate::rotation::timing::MAX_CLOCK_SKEW;
 use crate::rotation::waiting::RotationWait;
 
-/// Why a rule was skipped that needs the credential report: `auto` reads it for many users only.
-pub const NEEDS_CREDENTIAL_REPORT: &str = "needs the IAM credential report: grant iam:GenerateCredentialReport and iam:GetCredentialReport; `keytide audit --source report` always reads it";
+/// Why a rule was skipped that needs the credential report: `auto` reads it for many users only, and where IAM lets it.
+pub const NEEDS_CREDENTIAL_REPORT: &str = "needs the IAM credential report, which this audit did not read; `keytide audit --source report` reads it (iam:GenerateCredentialReport, iam:GetCredentialReport)";
 
 /// The facts that the rules look at. What a command did not read is `None`, and the rules that need it are skipped.
 pub struct RuleInput<'a> {

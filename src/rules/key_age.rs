@@ -4,6 +4,7 @@ use super::age_limit::AgeLimit;
 use super::input::{describe_key, describe_status_doubt};
 use super::{Finding, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::iam::AccessKey;
+use crate::rotation::RotationPhase;
 use crate::sentences::begin_sentence;
 
 pub struct KeyAge;
@@ -60,6 +61,12 @@ pub fn set_rotation_help(input: &RuleInput<'_>, user: &str, finding: &mut Findin
             help.push_str(&format!(". {}", begin_sentence(next)));
         }
         finding.set_help(help).short_help = Some(format!("{what}: see the rotation of this user"));
+    } else if status.phase == RotationPhase::Held {
+        let next =
+            status.help.as_deref().map(|help| format!(". {}", begin_sentence(help))).unwrap_or_default();
+        let held = "No rotation of this user begins (held)";
+        finding.set_help(format!("{held}: {}{next}", status.reason)).short_help =
+            Some(format!("{held}: see the rotation of this user"));
     } else if retires {
         finding.set_help(format!("`keytide rotate --user {user}` retires this key: nothing takes its place"));
     }

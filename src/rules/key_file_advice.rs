@@ -85,7 +85,7 @@ fn accept_finding(rule: &str, file: &str) -> String {
         return format!("add `keytide: allow {rule} -- REASON` in a comment on the line");
     }
     format!(
-        "name the file in an exemption of `{rule}` (`user: \"*\"`, `files:`), because JSON has no comments"
+        "name the file under `exemptions` of the policy file, because JSON has no comments: `rule: {rule}`, `user: \"*\"`, `files:`, `reason:`, `until:`"
     )
 }
 

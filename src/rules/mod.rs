@@ -1,6 +1,6 @@
 //! The rules that audits and checks apply: one rule per file, each a pure function of the input.
 //!
-//! To add a rule, write its file, add it to [`ALL_RULES`], and give it a folder in `tests/fixtures/rules`.
+//! `.github/CONTRIBUTING.md` has the steps to add one.
 
 mod active_key_count;
 mod age_limit;

@@ -3,7 +3,7 @@
 use super::input::NEEDS_CREDENTIAL_REPORT;
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::diagnostic::Position;
-use crate::iam::SourcedFact;
+use crate::iam::{SourcedFact, UnknownReason};
 
 pub struct RootKey;
 
@@ -30,7 +30,7 @@ impl Rule for RootKey {
                 findings.add_finding(&META, Position::START, message).set_subject("root user");
             }
             SourcedFact::Known(false, _) => {}
-            SourcedFact::Unknown(_) if inventory.source == "report" => {
+            SourcedFact::Unknown(UnknownReason::NotInSource) => {
                 findings.skip_rule(
                     &META,
                     "the credential report has no readable line of the root user (`<root_account>`)",

@@ -9,7 +9,7 @@ const MAX_MIXED_WORD: usize = 32;
 /// How often they may: in a random token they change at every second letter.
 const MAX_CASE_CHANGES: usize = 7;
 
-/// Replaces every long token that does not consist of words by `…`, and so the user and the password of a URL.
+/// Replaces every long token that does not consist of words by `…`, and so the user, the password and the query of a URL.
 pub fn hide_possible_secrets(text: &str) -> String {
     hide_parts(text, |_| "…".to_owned())
 }
@@ -30,6 +30,13 @@ fn hide_parts(text: &str, cover: fn(&str) -> String) -> String {
             out.push_str(&cover(user));
         }
         rest = &after[user.len()..];
+        let word = find_url_word(rest);
+        if let Some((page, query)) = word.split_once('?').filter(|(_, query)| !query.is_empty()) {
+            hide_tokens(page, cover, &mut out);
+            out.push('?');
+            out.push_str(&cover(query));
+            rest = &rest[word.len()..];
+        }
     }
     hide_tokens(rest, cover, &mut out);
     out
@@ -38,11 +45,16 @@ fn hide_parts(text: &str, cover: fn(&str) -> String) -> String {
 /// What is before the host of a URL. Behind the host, `@` is a part of the path, and a password that is not encoded can
 /// have a slash.
 fn find_url_user(address: &str) -> &str {
-    // Not beyond the next URL: a line can consist of them
-    let address = address.split("://").next().unwrap_or_default();
-    let word = address.split(|c: char| c.is_whitespace() || "`'\"".contains(c)).next().unwrap_or_default();
+    let word = find_url_word(address);
     let user = word.rfind('@').map_or("", |at| &word[..at]);
     if user.contains('/') && !user.contains(':') { "" } else { user }
+}
+
+/// The text of a URL behind its scheme, or the rest of it.
+fn find_url_word(address: &str) -> &str {
+    // Not beyond the next URL: a line can consist of them
+    let address = address.split("://").next().unwrap_or_default();
+    address.split(|c: char| c.is_whitespace() || "`'\"".contains(c)).next().unwrap_or_default()
 }
 
 fn hide_tokens(text: &str, cover: fn(&str) -> String, out: &mut String) {
@@ -119,6 +131,8 @@ mod tests {
                 "https://…@host/x and https://medium.example/@me/x",
             ),
             ("https://hooks.slack.com/services/T01ABCDEF2G/B02HIJKLM3N/x", "https://hooks.slack.…"),
+            ("`http://127.0.0.1:1/x?key=hunter2#a` is none", "`http://127.0.0.1:1/x?…` is none"),
+            ("is it https://a.example? no", "is it https://a.example? no"),
             ("://", "://"),
             ("ftp://a:b@c://d:e@f", "ftp://…@c://…@f"),
             ("99999999999999999999; a/long/path/of/words;", "99999999999999999999; a/long/path/of/words;"),

@@ -210,7 +210,7 @@ fn the_help_of_a_plaintext_key_names_the_file() {
     assert!(text.contains("add `keytide: allow plaintext-key -- REASON` in a comment on the line"), "{text}");
     for rule in ["plaintext-key", "exposed-key-id"] {
         let exemption = format!(
-            "name the file in an exemption of `{rule}` (`user: \"*\"`, `files:`), because JSON has no comments"
+            "name the file under `exemptions` of the policy file, because JSON has no comments: `rule: {rule}`, `user: \"*\"`"
         );
         assert!(text.contains(&exemption), "{text}");
     }

@@ -43,7 +43,7 @@ fn the_worked_example_of_the_aws_security_blog() {
     assert_eq!(
         run.findings(),
         [
-            "active-key-count error Alice: 2 active access keys; the limit is 1: access key 1, access key 2",
+            "active-key-count error Alice: 2 active access keys (access key 1, access key 2); the limit is 1",
             "key-age error Alice: access key 1 is at least 155 days old; the limit is 90 days",
         ]
     );

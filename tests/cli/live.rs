@@ -24,7 +24,7 @@ fn alice_of_the_worked_example() {
     assert_eq!(
         run.findings(),
         [
-            "active-key-count error Alice: 2 active access keys; the limit is 1: access key AKIAI44QH8DHBEXAMPLE, access key AKIAIOSFODNN7EXAMPLE",
+            "active-key-count error Alice: 2 active access keys (access key AKIAI44QH8DHBEXAMPLE, access key AKIAIOSFODNN7EXAMPLE); the limit is 1",
             "key-age error Alice: access key AKIAI44QH8DHBEXAMPLE is 155 days old; the limit is 90 days",
         ]
     );

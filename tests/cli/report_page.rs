@@ -134,7 +134,7 @@ fn a_summary_of_300_users_fits_and_its_pictures_can_be_drawn() {
     // By rule, with the advice once; what is long is folded.
     let advice = "Find the idle key by its last use";
     assert!(
-        summary.contains(&format!("\n\n**300 error** `active-key-count`: {advice}")),
+        summary.contains(&format!("\n\n**300 errors** `active-key-count`: {advice}")),
         "{}",
         &summary[..900]
     );

@@ -266,7 +266,7 @@ fn long_lines_wrap_at_words_for_a_narrow_terminal() {
     let long: Vec<&str> = findings.lines().filter(|line| line.chars().count() > 72).collect();
     assert!(long.is_empty(), "{long:#?}");
     assert!(
-        findings.contains("\n         [key-age]\n") || findings.contains("\n         AKIA"),
+        findings.contains("\n         [key-age]\n") || findings.contains("\n         access key AKIA"),
         "{findings}"
     );
 }

@@ -14,7 +14,7 @@ use keytide::rules::{
 };
 use serde::Deserialize;
 
-use crate::support::{matches_file, root};
+use crate::support::{blessing, matches_file, root};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -220,7 +220,9 @@ fn every_rule_has_cases() {
             let expected = std::fs::read_to_string(file.with_extension("txt")).unwrap_or_default();
             expected.lines().any(|line| line.starts_with(|c: char| c.is_ascii_digit()))
         });
-        assert!(found, "tests/fixtures/rules/{rule}/ needs a case with a finding");
+        // While it is blessed, another test writes what this one reads
+        let is_blessed = blessing();
+        assert!(found || is_blessed, "tests/fixtures/rules/{rule}/ needs a case with a finding");
     }
 }
 

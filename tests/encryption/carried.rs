@@ -65,7 +65,7 @@ fn a_credential_is_carried_to_no_other_recipients() {
         as_sealable(&aws).unwrap().restore_sealed(NEW, &staged, &mut restored).unwrap();
         assert!(up.decrypt(FILE, &restored.files[FILE]).unwrap().contains(NEW));
         let error = carry(&aws, &staged, today, ONE).unwrap_err();
-        assert_eq!(error.message, "its recipients have changed since it was sealed");
+        assert_eq!(error.message, "its recipients have changed since the new key was encrypted for them");
         assert!(error.help.contains("with another key"), "{error}");
         // What else changes in the file is no reason
         let head = up.set(FILE, &old, "port", "2").unwrap();

@@ -103,7 +103,7 @@ fn what_age_cannot_be_given_is_reported_with_its_place() {
     let file = json!({"age": {"file": "x.age", "format": "json", "recipients_file": "r"}});
     assert_eq!(
         refusal(file.clone(), &none),
-        "r: this file does not exist; commit it, or correct the path in the policy file"
+        "r: this file is not on the default branch, which a rotation reads; push it there, or correct the path in the policy file"
     );
     let message = refusal(file, &workspace(&[("r", format!("{recipient}\n\n{plugin}\n").as_bytes())]));
     assert!(message.starts_with("r:3:1: in this line `age1yubikey1"), "{message}");

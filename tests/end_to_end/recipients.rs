@@ -100,6 +100,32 @@ fn a_pinned_list_lets_no_other_recipient_in() {
     until(&mut world, "proposed", 2);
 }
 
+/// Someone is taken out of the recipients while the pull request is open, in another file, so that it can be merged: the new
+/// key, which that person can read, is given up.
+#[test]
+fn a_recipient_who_is_removed_meanwhile_gets_no_live_key() {
+    let mut world = World::new(80);
+    let former = newcomer();
+    world.github.push(&[(".github/keytide.yml", world.policy(&format!(", {former}")).as_bytes())]);
+    until(&mut world, "proposed", 1);
+    world.pass(24);
+    // One who is added is no reason: the file is encrypted for the others
+    let policy = world.policy(&format!(", {former}, {}", newcomer()));
+    world.github.push(&[(".github/keytide.yml", policy.as_bytes())]);
+    assert_eq!(phase(&world.keytide(&["rotate"]).run().exits(0).json()), "proposed");
+    world.pass(24);
+    world.github.push(&[(".github/keytide.yml", world.policy("").as_bytes())]);
+    let run = world.keytide(&["rotate"]).run().exits(0);
+    assert_eq!(phase(&run.json()), "closed", "{}", run.stdout);
+    assert!(world.github.open_pulls().is_empty());
+    assert!(
+        run.stdout.contains(&format!("age recipient `{former}` could decrypt the new key")),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(world.keys()[OLD].1, "Active");
+}
+
 /// An administrator pins these recipients of the file of SOPS.
 fn pin_sops(world: &World, recipients: &[&str]) {
     let mut names: Vec<String> = recipients.iter().map(|name| format!("age {name}")).collect();
@@ -127,7 +153,10 @@ fn a_recipient_who_is_added_meanwhile_does_not_get_the_key() {
     assert_eq!(phase(&run.json()), "closed", "{}", run.stdout);
     assert!(world.github.open_pulls().is_empty());
     let journal = world.github.state()["journals"][format!("refs/keytide/123456789012/{USER}")].to_string();
-    assert!(journal.contains("its recipients have changed since it was sealed"), "{journal}");
+    assert!(
+        journal.contains("its recipients have changed since the new key was encrypted for them"),
+        "{journal}"
+    );
     let branch = json!({"ref": "refs/heads/keytide/ci-deployer/1"});
     let branch = json!({"files": world.github.control("POST", "files", &branch)});
     assert_eq!(file(&branch, SOPS_FILE), Some(before), "the branch brings nothing");

@@ -29,6 +29,21 @@ pub fn until(world: &mut World, wanted: &str, days: usize) -> Value {
     panic!("never {wanted}: {last:#}");
 }
 
+/// What decides about the deactivation is asked for at every look: a run that gets no answer does not pass.
+#[test]
+fn a_last_use_that_cannot_be_read_is_a_fault() {
+    let mut world = World::new(80);
+    let report = until(&mut world, "proposed", 1);
+    world.github.control("POST", "merge", &json!({ "number": report["rotations"][0]["pull_request"] }));
+    until(&mut world, "grace", 3);
+    for (status, code) in [(403, "AccessDenied"), (400, "ValidationError")] {
+        let fault = json!([{"action": "GetAccessKeyLastUsed", "status": status, "code": code, "times": 99}]);
+        world.aws.control("POST", "faults", &fault.to_string());
+        let run = world.keytide(&["rotate"]).run().exits(3);
+        assert!(run.json()["faults"].to_string().contains("the last use of"), "{}", run.stdout);
+    }
+}
+
 /// The key is made, proposed, merged, delivered; the old one is deactivated and deleted; nothing breaks meanwhile.
 #[test]
 fn a_key_lives_a_whole_life() {

@@ -274,6 +274,22 @@ fn proposed_waits_and_proposes_what_is_not() {
 }
 
 #[test]
+fn proposed_gives_up_a_key_that_a_removed_recipient_can_read() {
+    let mut seen = seen(&proposed(), OLD, vec![active(OLD), active(NEW)]);
+    seen.removed_recipient = Observed::Known(None);
+    assert_eq!(step(&seen), (RotationPhase::Proposed, RotationStep::Wait));
+    seen.removed_recipient = Observed::unknown("no answer");
+    assert_eq!(step(&seen), (RotationPhase::Proposed, RotationStep::Wait));
+    let why = "age1x was removed".to_owned();
+    seen.removed_recipient = Observed::Known(Some(why.clone()));
+    for conflicting in [false, true] {
+        seen.pull_request = pull(PullRequestState::Open { conflicting });
+        let step_taken = RotationStep::AbandonNewKey { key: NEW.into(), why: why.clone() };
+        assert_eq!(step(&seen), (RotationPhase::Proposed, step_taken));
+    }
+}
+
+#[test]
 fn merged_delivers_then_waits_then_notes_it() {
     let story = |delivered: Option<i64>| {
         let story = Story::new("store", Some(StorageKind::Store)).intent(days(40), false).staged(days(39));

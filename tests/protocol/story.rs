@@ -271,6 +271,7 @@ pub fn seen(story: &Story, holds: &str, keys: Vec<ObservedKey>) -> Observation {
         validated_at: Observed::Known(None),
         redeploy_run: Observed::Known(None),
         preflight: Observed::Known(Ok(())),
+        removed_recipient: Observed::NotAsked,
         user_id: Observed::Known(Some("AID".into())),
         owner: Observed::Known(OwnerTag::ThisRepository),
         inactive_keys: Observed::Known(inactive),

@@ -189,7 +189,7 @@ pub struct CommonArgs {
     /// Print more on standard error
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    /// Print errors only
+    /// Print no notes on standard error
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// When to colour text output; auto means on a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE means always

@@ -64,8 +64,12 @@ pub async fn connect_account(
         Err(error) => return (None, vec![explain_connection(&error)]),
     };
     let credentials = Check::ok(CREDENTIALS, account.caller().arn.clone());
-    let policy_account = request.policy.and_then(|policy| policy.account.as_ref()).map(|id| id.0.as_str());
-    let check = decide_account(policy_account, &account.caller().account);
+    let check = match request.policy {
+        Some(policy) => {
+            decide_account(policy.account.as_ref().map(|id| id.0.as_str()), &account.caller().account)
+        }
+        None => Check::skip(ACCOUNT, "no policy file could be read", "see `policy-file`"),
+    };
     // The credentials may belong to an account that the policy is not for: it is asked nothing more.
     let may_ask = check.status != CheckStatus::Fail;
     (if may_ask { Some(account) } else { None }, vec![credentials, check])

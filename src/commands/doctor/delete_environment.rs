@@ -7,7 +7,7 @@ use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind, RepositoryContents};
 use crate::repository::{JobEnvironment, WORKFLOW_FOLDER, read_environment};
 use crate::sentences::join_words;
-use crate::yaml::{YamlNode, parse_documents};
+use crate::yaml::{NodeKind, YamlFile, YamlNode, parse_editable};
 
 const NAME: &str = "delete-environment";
 /// The environment that the documentation and the reusable workflow name.
@@ -99,38 +99,78 @@ fn decide_rest(facts: &WorkflowFacts) -> Option<Check> {
 }
 
 /// The jobs that delete keys. A file that is not YAML has none.
-fn find_delete_jobs(file: &str, text: &str) -> Vec<DeleteJob> {
+fn find_delete_jobs(path: &str, text: &str) -> Vec<DeleteJob> {
+    let Ok(file) = parse_editable(text) else { return Vec::new() };
     let mut found = Vec::new();
-    for root in parse_documents(text).unwrap_or_default() {
-        for field in root.get("jobs").map(YamlNode::fields).unwrap_or_default() {
-            let Some(environment) = environment_of_delete_job(&field.value) else { continue };
-            found.push(DeleteJob { file: file.to_owned(), job: field.name().to_owned(), environment });
+    for root in &file.roots {
+        for field in file.get_field(root, "jobs").map(YamlNode::fields).unwrap_or_default() {
+            let Some(job) = file.follow_alias(&field.value) else { continue };
+            let Some(environment) = environment_of_delete_job(&file, job) else { continue };
+            found.push(DeleteJob { file: path.to_owned(), job: field.name().to_owned(), environment });
         }
     }
     found
 }
 
 /// `None`: the job deletes no keys.
-fn environment_of_delete_job(job: &YamlNode) -> Option<JobEnvironment> {
-    if let Some(called) = job.get("uses").and_then(YamlNode::scalar_text) {
+fn environment_of_delete_job(file: &YamlFile, job: &YamlNode) -> Option<JobEnvironment> {
+    if let Some(called) = file.get_field(job, "uses").and_then(YamlNode::scalar_text) {
         // Of any owner, since an organization may have a copy, and with either ending
         let is_delete = called.contains("keytide/.github/workflows/delete.y");
-        let given = job.get("with").and_then(|with| with.get("environment")).and_then(YamlNode::scalar_text);
+        let given = file.text_at(job, &["with", "environment"]);
         return is_delete.then(|| JobEnvironment::of_name(given.unwrap_or(USUAL_NAME)));
     }
-    let steps = job.get("steps").map(YamlNode::items).unwrap_or_default();
-    steps.iter().any(is_delete_step).then(|| read_environment(job))
+    let steps = file.get_field(job, "steps").map(YamlNode::items).unwrap_or_default();
+    let mut steps = steps.iter().filter_map(|step| file.follow_alias(step));
+    if !steps.any(|step| is_delete_step(file, step)) {
+        return None;
+    }
+    let environment = job.get("environment");
+    if environment.is_some_and(|value| matches!(value.kind, NodeKind::Alias(_))) {
+        return Some(JobEnvironment::Computed);
+    }
+    Some(read_environment(job))
 }
 
-fn is_delete_step(step: &YamlNode) -> bool {
-    let only = step.get("with").and_then(|with| with.get("only")).and_then(YamlNode::scalar_text);
-    let run = field_text(step, "run");
-    field_text(step, "uses").contains("keytide") && only == Some("delete")
-        || run.contains("keytide") && (run.contains("--only delete") || run.contains("--only=delete"))
+fn is_delete_step(file: &YamlFile, step: &YamlNode) -> bool {
+    let text = |name| file.get_field(step, name).and_then(YamlNode::scalar_text).unwrap_or_default();
+    if text("uses").contains("keytide") {
+        return file.get_field(step, "with").is_some_and(|with| is_delete_input(file, with));
+    }
+    // As the shell reads it: a line that goes on, and quotes
+    let script = text("run").replace("\\\n", " ").replace(['"', '\''], "");
+    script.lines().any(is_delete_command)
 }
 
-fn field_text<'n>(step: &'n YamlNode, name: &str) -> &'n str {
-    step.get(name).and_then(YamlNode::scalar_text).unwrap_or_default()
+/// Whether a step of the action deletes keys. GitHub takes the names of inputs in any case.
+fn is_delete_input(file: &YamlFile, with: &YamlNode) -> bool {
+    let given = |name: &str| {
+        let mut named = with.fields().iter().filter(|field| field.name().eq_ignore_ascii_case(name));
+        named.find_map(|field| file.follow_alias(&field.value)?.scalar_text()).unwrap_or_default()
+    };
+    match given("only") {
+        "" => given("command").contains("rotate") && matches!(given("no-delete"), "" | "false"),
+        // An expression may give it
+        only => only == "delete" || only.contains("${{"),
+    }
+}
+
+/// Whether a line of a script calls a `rotate` that deletes.
+fn is_delete_command(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let Some(at) = words.iter().position(|word| word.rsplit('/').next() == Some("keytide")) else {
+        return false;
+    };
+    let arguments = &words[at + 1..];
+    if !arguments.contains(&"rotate") || arguments.contains(&"--no-delete") {
+        return false;
+    }
+    let mut only = arguments.iter().skip_while(|word| !word.starts_with("--only"));
+    match only.next().map(|word| word.strip_prefix("--only=")) {
+        None => true,
+        Some(Some(value)) => value == "delete" || value.contains('$'),
+        Some(None) => only.next().is_none_or(|value| *value == "delete" || value.contains('$')),
+    }
 }
 
 fn decide_job(job: &DeleteJob, guard: Option<BackendResult<EnvironmentGuard>>) -> Check {
@@ -204,6 +244,13 @@ mod tests {
                     e:\n    uses: o/keytide/.github/workflows/delete.yml@v0\n  \
                     f:\n    uses: o/keytide/.github/workflows/delete.yml@v0\n    with: { environment: \"${{ vars.X }}\" }\n  \
                     g:\n    environment: null\n    steps:\n      - run: keytide rotate --only=delete\n";
+        let more = "jobs:\n  a: &job\n    environment: gate\n    steps: &steps\n      - run: |\n          keytide rotate \\\n            --only \\\n            'delete'\n  \
+                    b: *job\n  c:\n    steps: *steps\n  \
+                    d:\n    steps:\n      - run: ./keytide rotate --user ci\n  \
+                    e:\n    steps:\n      - run: keytide rotate --no-delete && keytide plan\n  \
+                    f:\n    steps:\n      - uses: o/keytide@v1\n        with: { command: rotate, Only: \"${{ matrix.x }}\" }\n  \
+                    g:\n    steps:\n      - uses: o/keytide@v1\n        with: { command: \"${{ inputs.x || 'rotate' }}\", no-delete: true }\n  \
+                    h:\n    steps:\n      - run: keytide rotate --only $WHAT\n      - run: echo keytide && rotate\n";
         let found: Vec<(String, JobEnvironment)> =
             find_delete_jobs("x.yml", text).into_iter().map(|job| (job.job, job.environment)).collect();
         let named = |job: &str, name: &str| (job.to_owned(), JobEnvironment::Named(name.to_owned()));
@@ -213,11 +260,14 @@ mod tests {
                 named("a", "gate"),
                 named("b", "other"),
                 ("c".to_owned(), JobEnvironment::None),
+                ("d".to_owned(), JobEnvironment::None),
                 named("e", USUAL_NAME),
                 ("f".to_owned(), JobEnvironment::Computed),
                 ("g".to_owned(), JobEnvironment::None),
             ]
         );
+        let found: Vec<String> = find_delete_jobs("x.yml", more).into_iter().map(|job| job.job).collect();
+        assert_eq!(found, ["a", "b", "c", "d", "f", "h"]);
         assert_eq!(find_delete_jobs("x.yml", "jobs: ["), []);
     }
 

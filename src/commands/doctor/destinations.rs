@@ -93,7 +93,11 @@ fn decide_destination(name: &str, place: &str, taken: BackendResult<Result<usize
             let noun = if recipients == 1 { "recipient" } else { "recipients" };
             Check::ok(name, format!("{place} can take a new key, which {recipients} {noun} can decrypt"))
         }
-        Ok(Err(why)) => Check::fail(name, format!("{place}: {why}"), fix),
+        Ok(Err(why)) => Check::fail(
+            name,
+            format!("{place}: {why}"),
+            "correct that; docs/destinations.md says what this kind of destination needs",
+        ),
         Err(error) => {
             let mut check = Check::from_read_error(name, &error, fix);
             check.seen = format!("{place}: {}", error.message);

@@ -1,6 +1,6 @@
 //! Checks what GitHub allows: the token, journals, pull requests, and the rules for the branches of rotations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::Check;
 use crate::live::LiveBackend;
@@ -11,17 +11,18 @@ const WRITE_HELP: &str =
 const OPEN_PULLS_HELP: &str = "allow it under Settings, Actions, General, Workflow permissions: Allow GitHub Actions to \
                                create and approve pull requests (an organization's owner may have to allow it first); or use the \
                                token of an app with `pull-requests: write`";
-/// The rules that may refuse a commit or a branch of a rotation and that keytide does not foresee.
-const RISKY_RULES: [&str; 9] = [
-    "branch_name_pattern",
-    "commit_author_email_pattern",
-    "commit_message_pattern",
-    "committer_email_pattern",
-    "merge_queue",
-    "required_deployments",
-    "required_signatures",
-    "required_status_checks",
-    "workflows",
+/// The types of rules that refuse nothing that a rotation does, or that are compared with it (`find_branch_blocker`). Any other
+/// may refuse a commit, also one that GitHub adds later.
+const DECIDED_RULES: [&str; 9] = [
+    "creation",
+    "file_extension_restriction",
+    "file_path_restriction",
+    "max_file_path_length",
+    "max_file_size",
+    "non_fast_forward",
+    "pull_request",
+    "required_linear_history",
+    "update",
 ];
 
 /// The kind of a token, by its first letters (GitHub, "Token formats").
@@ -230,10 +231,11 @@ fn decide_branch_rules(facts: &BranchFacts) -> Check {
         }
         Err(error) => return Check::unknown(NAME, error.message.clone()),
     };
-    let risky: Vec<&str> =
-        RISKY_RULES.into_iter().filter(|rule| types.iter().any(|one| one == rule)).collect();
+    let risky: BTreeSet<&str> =
+        types.iter().map(String::as_str).filter(|rule| !DECIDED_RULES.contains(rule)).collect();
     if !risky.is_empty() {
-        let seen = format!("these rules apply to `keytide/**` and may refuse a commit: {}", risky.join(", "));
+        let risky = Vec::from_iter(risky).join(", ");
+        let seen = format!("these rules apply to `keytide/**` and may refuse a commit: {risky}");
         return Check::warn(NAME, seen, fix);
     }
     let classic = if matches!(facts.protected, Ok(None) | Err(_)) {
@@ -298,7 +300,10 @@ mod tests {
             let types = types.map(|types| types.into_iter().map(str::to_owned).collect());
             decide_branch_rules(&BranchFacts { blocker, types, protected })
         };
-        assert_eq!(decide(Ok(None), Ok(vec!["deletion"]), Ok(None)).status, Good);
+        assert_eq!(decide(Ok(None), Ok(vec!["non_fast_forward", "update"]), Ok(None)).status, Good);
+        for kind in ["deletion", "code_scanning", "one_of_a_later_year"] {
+            assert_eq!(decide(Ok(None), Ok(vec![kind]), Ok(None)).status, Warn, "{kind}");
+        }
         assert!(decide(Ok(None), Ok(vec![]), Ok(None)).seen.contains("classic"));
         assert!(!decide(Ok(None), Ok(vec![]), Ok(Some(vec![]))).seen.contains("classic"));
         assert_eq!(decide(Ok(None), Ok(vec!["required_signatures"]), Ok(None)).status, Warn);

@@ -111,6 +111,12 @@ fn describe_for_people(event: &JournalEvent) -> String {
         JournalEvent::Held { why } => format!("stopped for a review: {why}"),
         JournalEvent::Resumed { reason, .. } => format!("resumed after a review: {reason}"),
         JournalEvent::Failed { step, why } => format!("step `{step}` failed: {why}"),
+        JournalEvent::Claim { .. } => "begun by a run, which keeps other runs out".to_owned(),
+        JournalEvent::Release => "the run has ended".to_owned(),
+        JournalEvent::Heartbeat => "nothing new; a run was here".to_owned(),
+        JournalEvent::Other { event } => {
+            format!("`{event}`: not an entry that this version of keytide writes")
+        }
         event => describe_key_event(event).unwrap_or_else(|| event.name()),
     }
 }

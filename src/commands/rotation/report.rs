@@ -116,10 +116,21 @@ fn find_unread_fact(seen: &Observation) -> Option<String> {
         ("the pull request", seen.pull_request.read_failure()),
         ("the pull request of the rollback", seen.revert_pull_request.read_failure()),
         ("the branch", seen.branch.read_failure()),
+        ("the recipients", seen.removed_recipient.read_failure()),
         ("the run of the workflow of `redeploy`", seen.redeploy_run.read_failure()),
         ("the workflow of `validate`", seen.validated_at.read_failure()),
     ];
-    facts.into_iter().find_map(|(what, why)| Some(format!("{what} could not be read: {}", why?)))
+    let unread =
+        facts.into_iter().find_map(|(what, why)| Some(format!("{what} could not be read: {}", why?)));
+    unread.or_else(|| find_unread_use(seen))
+}
+
+/// Why a last use could not be read, on which the deactivation of a key depends.
+fn find_unread_use(seen: &Observation) -> Option<String> {
+    let mut keys = seen.keys.known()?.iter();
+    keys.find_map(|key| {
+        Some(format!("the last use of {} could not be read: {}", key.id, key.last_used.read_failure()?))
+    })
 }
 
 fn rotation_line(user_run: &UserRun, ran: &RunOutcome, pages: &RepositoryPages) -> RotationLine {

@@ -57,7 +57,7 @@ impl SealDestination for AgeDestination {
         if self.recipient_names(staged)? != self.recipient_names(workspace)? {
             return Err(SealError::secret_is_gone(
                 &self.file.0,
-                "its recipients have changed since it was sealed",
+                "its recipients have changed since the new key was encrypted for them",
             ));
         }
         let bytes = staged.require_file(&self.file.0)?.to_vec();

@@ -67,7 +67,7 @@ impl SealDestination for SealedSecret {
         if old.iter().map(|(_, label)| label).ne(new.iter().map(|(_, label)| label)) {
             return Err(SealError::secret_is_gone(
                 &self.file.0,
-                "its name, namespace or scope has changed since it was sealed",
+                "its name, namespace or scope has changed since the new key was encrypted for it",
             ));
         }
         let texts = old.iter().map(|(item, _)| item.scalar_text().unwrap_or_default().trim_end().to_owned());

@@ -84,7 +84,7 @@ impl SealDestination for SopsDestination {
         if old != new {
             return Err(SealError::secret_is_gone(
                 &self.file.0,
-                "its recipients have changed since it was sealed",
+                "its recipients have changed since the new key was encrypted for them",
             ));
         }
         self.restore_sealed(key_id, staged, workspace)
@@ -100,7 +100,7 @@ impl SealDestination for SopsDestination {
         let key = workspace.data_keys.get(&self.file.0).ok_or_else(|| {
             SealError::secret_is_gone(
                 &self.file.0,
-                "it has changed since it was sealed, and its data key is not known",
+                "it has changed since the key was encrypted into it, and keytide has no key to decrypt it with, such as SOPS_AGE_KEY",
             )
         })?;
         let [old, new] = [self.edit_target(before)?, self.edit_target(workspace)?];

@@ -21,6 +21,7 @@ pub mod lines;
 pub mod mac;
 mod permissions;
 pub mod policy;
+#[cfg_attr(not(feature = "seal"), expect(dead_code, reason = "only what encrypts reads all of a recipient"))]
 mod recipients;
 pub mod scalar;
 pub mod store_format;

@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::destinations::ProblemKind;
 use crate::policy::scalar::{FilePath, Scalar};

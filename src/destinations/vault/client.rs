@@ -105,8 +105,7 @@ impl LiveBackend {
         if let Some(fault) = fault {
             return Err(fault);
         }
-        // A redirect could send the token to another host than the one that it is for.
-        let mut builder = http_builder().redirect(reqwest::redirect::Policy::none());
+        let mut builder = http_builder(&vault.address);
         if let Some(file) = &vault.ca_certificate {
             // As the default branch has it, like the policy file of a rotation.
             let head = self.read_default_head().await?;

@@ -213,6 +213,9 @@ pub async fn resume_user(
     if decision.phase == RotationPhase::Unknown {
         return Err(BackendError::new(ErrorKind::NotApplied, decision.why));
     }
+    if seen.journal.known().is_some_and(|journal| journal.unknown_event.is_some()) {
+        return Err(BackendError::new(ErrorKind::Rejected, decision.why));
+    }
     // An entry `Resumed` clears failures and faults, so it is written only where a person was asked to look
     if !decision.phase.needs_person() {
         return Ok(Resumption::NotNeeded(decision.phase));

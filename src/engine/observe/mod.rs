@@ -7,6 +7,7 @@ pub mod committed_files;
 mod destinations;
 mod pull_requests;
 mod redeployment;
+mod removed_recipients;
 mod searched_files;
 mod staged_rotation;
 mod user_rotation;
@@ -71,6 +72,13 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
     } else {
         Observed::NotAsked
     };
+    let pull = proposals.proposal.known().and_then(Option::as_ref).filter(|pull| pull.is_open());
+    let removed_recipient = match (open, head.as_deref()) {
+        (Some(rotation), Ok(head)) if pull.is_some() && rotation.staged.is_some() => {
+            Observed::from(removed_recipients::find_removed_recipient(world, task, rotation, head).await)
+        }
+        _ => Observed::NotAsked,
+    };
     let stopped = read_stop_file(world, head.as_deref()).await;
     let redeploy_run = read_redeploy_run(world, task, open, &proposals).await;
     // Without a new key there is nothing that a run of the workflow could prove
@@ -94,6 +102,7 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
         validated_at: validated,
         redeploy_run,
         preflight: may_go(preflight, &user, task),
+        removed_recipient,
         user_id: Observed::from(user.clone().map(|user| user.map(|user| user.id))),
         owner: read_owner(&user, task),
         inactive_keys: read_inactive_keys(&user),

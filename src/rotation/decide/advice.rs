@@ -5,7 +5,7 @@ use super::decision::{Advice, StepDecision};
 use super::situation::{HeldKey, Situation, format_day, format_moment};
 use crate::destinations::kind::describe_removal;
 use crate::destinations::wording::name_destinations;
-use crate::rotation::{KeyId, Observed, ObservedKey, OpenRotation, RotationPhase, RotationStep};
+use crate::rotation::{KeyId, Observed, OpenRotation, RotationPhase, RotationStep};
 use crate::sentences::{begin_sentence, describe_wait};
 
 /// Adds to the texts of a decision what the row that decided does not say. The phase and the step stay.
@@ -105,13 +105,25 @@ fn closed_leak_help(case: &Situation<'_>, rotation: &OpenRotation, leaked: &KeyI
 /// A rotation that was given up: what becomes of the new key, and when the next rotation comes.
 fn closed_help(case: &Situation<'_>, rotation: &OpenRotation, old: &KeyId) -> String {
     let (quiet, soak) = (describe_wait(case.rules.quiet), describe_wait(case.rules.soak));
-    let is_active = rotation.new_key().and_then(|new| case.find_key(new)).is_some_and(ObservedKey::is_active);
-    let course = match is_active {
-        true => format!("is deactivated when it was not used for {quiet}, and deleted {soak} later"),
-        false => "is deleted when its soak is over".to_owned(),
+    let new = rotation.new_key().and_then(|new| case.find_key(new));
+    let course = match new {
+        Some(key) if key.is_active() => format!(
+            "is deactivated by the first run that finds it unused for {quiet}, and deleted {soak} later"
+        ),
+        Some(_) => "is deleted when its soak is over".to_owned(),
+        None => "no longer exists".to_owned(),
     };
     let is_due = case.find_key(old).is_some_and(|key| case.time_since(key.created) >= case.rules.start_at);
-    let next = if is_due { "; then the next rotation begins" } else { "" };
+    let next = match new.filter(|_| case.destination_with_new_key(rotation).is_none()) {
+        _ if !is_due => String::new(),
+        Some(new) => format!(
+            "; then the next rotation begins. It begins with the next run if nothing uses {id} and you delete it: \
+             `aws iam delete-access-key --user-name {} --access-key-id {id}`",
+            case.seen.user,
+            id = new.id
+        ),
+        None => "; then the next rotation begins".to_owned(),
+    };
     format!(
         ": {old} stays in use. The new key {course}{next}. \
          To open the pull request again does not bring it back"

@@ -4,6 +4,7 @@
 use super::decision::StepDecision;
 use super::held::held_help;
 use super::situation::{Situation, format_moment};
+use crate::rotation::ids::shorten_commit;
 use crate::rotation::journal::MAX_FAILURES;
 use crate::rotation::timing::{MAX_CLOCK_SKEW, REQUEST_LIFETIME, USAGE_REPORT_LAG};
 use crate::rotation::{
@@ -18,10 +19,14 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
     if let Some(event) = &journal.unknown_event {
         let decision = StepDecision::wait(
             RotationPhase::Blocked,
-            format!("the journal has an entry `{event}` that this version of keytide cannot read"),
+            format!(
+                "the entry {} of the journal has the event `{}`, which this version of keytide cannot read",
+                shorten_commit(&event.commit),
+                event.name
+            ),
         );
         return Some(decision.with_help(
-            "if a newer version of keytide wrote it, upgrade to that; if not, someone else wrote it: `keytide explain changed-journal`",
+            "if a newer version of keytide wrote it, upgrade to that; if not, someone else wrote it: `keytide explain changed-journal`. `keytide resume` does not clear this",
         ));
     }
     if let Some(fault) = &journal.fault {

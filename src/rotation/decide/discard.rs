@@ -209,8 +209,8 @@ fn write_lag(frozen: &DestinationSnapshot) -> Option<SignedDuration> {
 /// Names how long writes to the stores of a rotation are waited for.
 fn wait_for_writes_reason(rotation: &OpenRotation) -> &'static str {
     if rotation.destinations.iter().any(|frozen| frozen.kind == StorageKind::Versioned) {
-        "waiting 20 minutes for writes to settle"
+        "waiting 20 minutes, since a write that an earlier run sent may still arrive"
     } else {
-        "waiting 10 minutes for writes to settle"
+        "waiting 10 minutes, since a write that an earlier run sent may still arrive"
     }
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::redeployment::ensure_redeployed;
 use super::situation::{HeldKey, NotReady, RetireCheck, RetirementGuard, format_day, format_moment};
 use crate::rotation::journal::StorageKind;
-use crate::rotation::timing::{OWN_TEST_WINDOW, RUN_END_LAG, USAGE_REPORT_LAG};
+use crate::rotation::timing::{MERGE_LAG, OWN_TEST_WINDOW, RUN_END_LAG, USAGE_REPORT_LAG};
 use crate::rotation::{BranchTip, KeyId, KeyUse, ObservedKey, RunState};
 use crate::sentences::describe_wait;
 
@@ -169,7 +169,16 @@ fn ensure_new_key_everywhere(going: &RetireCheck<'_>) -> Result<(), NotReady> {
         match going.situation.held_key(going.rotation, frozen) {
             HeldKey::New => Ok(()),
             HeldKey::Unreadable => going.not_ready(going.situation.unreadable_reason(&frozen.destination)),
-            _ => going.not_ready(format!("the new key is not in `{}`", frozen.destination)),
+            _ => {
+                let why = format!("the new key is not in `{}`", frozen.destination);
+                match going.rotation.distributed.map(|at| at + MERGE_LAG) {
+                    Some(until) if going.situation.now < until => {
+                        let why = format!("{why}, which may be an old answer");
+                        Err(NotReady { why, until: Some(until), help: None })
+                    }
+                    _ => going.not_ready(why),
+                }
+            }
         }
     })
 }

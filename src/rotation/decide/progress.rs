@@ -110,6 +110,12 @@ pub fn await_merge(case: &Situation<'_>) -> Option<StepDecision> {
     };
     let number = proposal.number;
     match proposal.state {
+        // The merge would put a key into use that someone can read who was meant not to
+        PullRequestState::Open { .. } if case.removed_recipient().is_some() => {
+            let why = case.removed_recipient().unwrap_or_default().to_owned();
+            let step = RotationStep::AbandonNewKey { key: new.clone(), why: why.clone() };
+            Some(StepDecision::take_step(RotationPhase::Proposed, step, why))
+        }
         PullRequestState::Open { conflicting: true } => {
             let why = format!("pull request #{number} has conflicts");
             Some(StepDecision::take_step(
@@ -291,10 +297,11 @@ fn mark_distributed(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecisi
     let late = rotation.destinations.iter().filter(|frozen| frozen.kind == StorageKind::Store);
     let last = late.filter_map(|frozen| rotation.delivered.get(&frozen.destination)).map(|(_, at)| *at).max();
     match last {
-        Some(at) if case.time_since(at) < STORE_LAG => {
-            StepDecision::wait(RotationPhase::Merged, "waiting 10 minutes for writes to settle")
-                .wait_until(at + STORE_LAG)
-        }
+        Some(at) if case.time_since(at) < STORE_LAG => StepDecision::wait(
+            RotationPhase::Merged,
+            "waiting 10 minutes, since a write that an earlier run sent may still arrive",
+        )
+        .wait_until(at + STORE_LAG),
         _ => StepDecision::take_step(
             RotationPhase::Merged,
             RotationStep::MarkDistributed,

@@ -169,6 +169,9 @@ pub fn restore_new_key_help(
     frozen: &DestinationSnapshot,
 ) -> String {
     let (resume, back) = (case.command("resume"), case.command("rollback"));
+    if let Some(gone) = rotation.new_key().filter(|new| case.find_key(new).is_none()) {
+        return format!("the new key {gone} no longer exists: {back}");
+    }
     match frozen.kind {
         StorageKind::File if rotation.compromised => {
             "restore the credential of the pull request in the file".to_owned()

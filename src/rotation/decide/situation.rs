@@ -128,6 +128,11 @@ impl<'a> Situation<'a> {
         self.keys.iter().find(|key| &*key.id == id)
     }
 
+    /// Who could decrypt the new key and is no recipient any more, in words.
+    pub fn removed_recipient(&self) -> Option<&'a str> {
+        self.seen.removed_recipient.known()?.as_deref()
+    }
+
     /// Whether a key was in the first list of keys as well.
     pub fn was_listed(&self, id: &str) -> bool {
         self.seen.listed.known().is_some_and(|listed| listed.contains(id))

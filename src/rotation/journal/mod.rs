@@ -36,6 +36,14 @@ const MAX_IN_FLIGHT: usize = 50;
 /// skips more is forged, and could leave no number for the next rotation.
 pub const MAX_NUMBER_GAP: u32 = 1_000;
 
+/// An entry of a later version, or of someone else.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UnknownEvent {
+    pub name: String,
+    /// The commit of the entry.
+    pub commit: String,
+}
+
 /// The state that the entries of a journal add up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Journal {
@@ -65,8 +73,8 @@ pub struct Journal {
     /// `keytide resume` does not clear the fault, since the next look finds it again: it is in what the open rotation would
     /// publish, or in the time of an entry.
     pub fault_outlasts_resume: bool,
-    /// An event of a later version.
-    pub unknown_event: Option<String>,
+    /// The first entry that this version cannot read.
+    pub unknown_event: Option<UnknownEvent>,
     /// The time of the latest entry, and its commit.
     pub last_entry_at: Option<Timestamp>,
     pub latest_commit: Option<Arc<str>>,
@@ -205,7 +213,12 @@ impl Journal {
                 self.failures = Some(FailedStep { step: step.clone(), times, why: why.clone() });
             }
             // The first one is enough: from it on nothing is decided until a newer version reads the journal
-            JournalEvent::Other { event } => drop(self.unknown_event.get_or_insert(event.clone())),
+            JournalEvent::Other { event } => {
+                if self.unknown_event.is_none() {
+                    self.unknown_event =
+                        Some(UnknownEvent { name: event.clone(), commit: commit.to_owned() });
+                }
+            }
             event => self.advance_rotation(event, commit, at)?,
         }
         Ok(())
@@ -343,7 +356,7 @@ impl Journal {
         self.compromised = rotation.compromised && !rotation.is_old(key);
         if rotation.rollback.is_some() && !rotation.is_old(key) {
             let why = rotation.rollback_reason.as_deref().unwrap_or("no reason is recorded");
-            self.hold_reason = Some(format!("rotation {} was rolled back: {why}", rotation.number));
+            self.hold_reason = Some(format!("rotation {} was rolled back ({why})", rotation.number));
         }
     }
 
@@ -351,7 +364,7 @@ impl Journal {
     fn resume_user(&mut self, user_id: &str) {
         self.hold_reason = None;
         self.failures = None;
-        self.unknown_event = None;
+        // An unknown event stays: this version cannot know what it would take back
         let distrusted = self.fault.take().is_some();
         let is_over = |rotation: &mut OpenRotation| {
             // A rotation without a new key can be dropped; another begins when the key is due

@@ -12,13 +12,13 @@ use crate::rotation::{DestinationId, StorageKind};
 
 /// The recipients of each destination, with new ones in bold: a changed line in a file could give the key to a stranger.
 pub fn recipients_section(data: &PullRequestData<'_>, longest: usize) -> String {
-    let mut text = "### Who can decrypt it\n\n".to_owned();
+    let mut text = "### Who can read it\n\n".to_owned();
     let changes = data.before.map(|before| recipients::diff_recipients(before, data.recipients));
     match &changes {
         None => {
             let _ = write!(
                 text,
-                "First rotation: {}. Make sure that you know all of them.\n\n",
+                "First rotation: {}. Make sure that you know all who can read it.\n\n",
                 describe_first_recipients(data)
             );
         }
@@ -52,6 +52,9 @@ pub fn recipients_section(data: &PullRequestData<'_>, longest: usize) -> String 
 
 /// What the recipients of a first rotation are: those of the files, where these exist already.
 fn describe_first_recipients(data: &PullRequestData<'_>) -> &'static str {
+    if data.recipients.values().all(BTreeSet::is_empty) {
+        return "the new key is written to these places";
+    }
     let mut files = data.places.iter().filter(|place| place.kind == StorageKind::File).peekable();
     if files.peek().is_some() && files.all(|file| file.fingerprint.is_some()) {
         "these are the recipients in the files today"
@@ -82,7 +85,9 @@ fn destination_line(
     }
     let mark = if change.is_some_and(|change| change.is_new) { " **(new destination)**" } else { "" };
     let mut text = format!("- {}{mark}", describe_destination(place));
-    if !names.is_empty() {
+    if names.is_empty() {
+        text.push_str(": whoever may read it there");
+    } else {
         let _ = write!(text, ": {}", shown.join(", "));
     }
     let removed =

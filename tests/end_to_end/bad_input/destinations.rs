@@ -104,7 +104,7 @@ fn encrypted() -> Vec<Case> {
         "a file that is not there",
         &sops,
         1,
-        &["this file does not exist; commit it, or correct the path"],
+        &["this file is not on the default branch, which a rotation reads; push it there"],
     );
     absent.files.clear();
     let text = format!("aws: {{ access_key_id: {OLD}, secret_access_key: {} }}\n", "x".repeat(40));
@@ -113,8 +113,12 @@ fn encrypted() -> Vec<Case> {
     let expired = SealedFile::valid_until("2026-02-01T00:00:00");
     let expected = ["it has expired on 2026-02-01T00:00:00Z", "kubeseal --fetch-cert"];
     let sealed = case("a certificate that has expired", &expired, 1, &expected);
-    let mut uncertified =
-        case("no certificate", &expired, 1, &["k8s/sealed-secrets.pem: this file does not exist"]);
+    let mut uncertified = case(
+        "no certificate",
+        &expired,
+        1,
+        &["k8s/sealed-secrets.pem: this file is not on the default branch"],
+    );
     uncertified.files.retain(|(path, _)| path == SEALED_FILE);
     vec![
         case("other values and no key", &sops, 1, &needs),

@@ -20,13 +20,17 @@ struct Hook {
 
 impl Hook {
     fn answering(status: u16) -> Self {
+        Self::saying(status, "ok")
+    }
+
+    fn saying(status: u16, body: &'static str) -> Self {
         let got: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
         let kept = Arc::clone(&got);
         let server = Server::start(move |request| {
             assert_eq!(request.headers["content-type"], "application/json");
             let message = serde_json::from_str(&request.body).unwrap();
             kept.lock().unwrap().push((request.path.clone(), message));
-            Reply::Answer(status, "{}".to_owned())
+            Reply::Answer(status, body.to_owned())
         });
         Self { server, got }
     }
@@ -101,9 +105,11 @@ fn a_webhook_that_fails_changes_no_exit_code() {
     let notify = "{ webhook: { url_from: HOOK, format: slack } }";
     let refusing = Hook::answering(404);
     let redirecting = Hook::answering(307);
+    let failing = Hook::saying(200, "no_service");
     for (url, wanted) in [
         (refusing.url(), "the server answered with HTTP 404"),
         (redirecting.url(), "which keytide does not follow"),
+        (failing.url(), "HTTP 200, and not with `ok` as Slack does"),
         (format!("http://127.0.0.1:9/{SECRET}"), "the connection failed"),
         (format!("http://example.com/{SECRET}"), "does not begin with https://"),
         (format!("https://user:{SECRET}@example.com/"), "holds a user name or a password"),

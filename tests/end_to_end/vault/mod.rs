@@ -110,6 +110,23 @@ impl World {
     }
 }
 
+/// The secrets of a rotation go to this machine over `http://`, and a proxy would read them: none is asked, although one is set.
+#[test]
+fn what_is_for_this_machine_goes_to_no_proxy() {
+    let world = World::new();
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let mut run = world.keytide(&["rotate"]);
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        run = run.env(name, &address);
+    }
+    let run = run.run().exits(0);
+    assert_eq!(run.json()["rotations"][0]["phase"], "proposed", "{}", run.stdout);
+    let asked = proxy.accept().map(|_| ()).unwrap_err();
+    assert_eq!(asked.kind(), std::io::ErrorKind::WouldBlock, "no connection is waiting");
+}
+
 /// The new key waits in a second secret while the pull request is open, is in the newest version after the merge, and then
 /// the old one goes. The token may do exactly what `iam-policy` prints.
 #[test]

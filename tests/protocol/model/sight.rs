@@ -95,6 +95,7 @@ impl Sight {
             validated_at: Observed::Known(None),
             redeploy_run: Observed::Known(self.redeploy_run(rotation)),
             preflight: Observed::Known(Ok(())),
+            removed_recipient: Observed::NotAsked,
             user_id: Observed::Known(Some("id".into())),
             owner: Observed::Known(if self.owner {
                 OwnerTag::ThisRepository
