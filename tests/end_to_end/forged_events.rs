@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::parameters;
-use crate::support::peers::{OLD, USER, World, rotation_field};
+use crate::support::peers::{OLD, POLICY, USER, World, rotation_field};
 use crate::support::stores::Stored;
 
 const JOURNAL: &str = "refs/keytide/123456789012/ci-deployer";
@@ -119,6 +119,25 @@ fn forge_at(stage: &str, sample: Sample) {
             use_keys(&world);
         }
         world.restore(&genuine);
+    }
+}
+
+/// A review does not accept an entry that keytide cannot read: a newer version would know what it says.
+#[test]
+fn an_unknown_entry_is_not_accepted_by_resume() {
+    let world = world_at("grace");
+    world.append_entry(&json!({"event": "of-a-later-version"}));
+    let head = world.github.state()["refs"][JOURNAL].clone();
+    let resume = ["resume", "--user", USER, "--reason", "looked"];
+    let run = world.keytide_as("text", &resume).run().exits(3);
+    for words in ["the event `of-a-later-version`", "keytide explain changed-journal"] {
+        assert!(run.stderr.replace('\n', " ").contains(words), "{words}: {}", run.stderr);
+    }
+    assert_eq!(world.github.state()["refs"][JOURNAL], head, "nothing was written");
+    let run = world.keytide_as("text", &["plan", "--history"]).file(POLICY, world.policy("")).run();
+    for words in ["`keytide resume` does not clear this", "not an entry that this version of keytide writes"]
+    {
+        assert!(run.stdout.replace("\n", " ").contains(words), "{words}: {}", run.stdout);
     }
 }
 

@@ -216,6 +216,10 @@ fn two_keys_are_advised_on_by_what_is_known() {
 fn blocked_by_an_event_of_a_later_version() {
     let story = proposed().then(days(1), JournalEvent::Other { event: "reseal".to_owned() });
     assert_eq!(phase(&seen(&story, OLD, vec![active(OLD), active(NEW)])), RotationPhase::Blocked);
+    // A review does not say what the event was
+    let resumed = JournalEvent::Resumed { reason: "looked".to_owned(), user_id: "AID".into() };
+    let story = story.then(minutes(30), resumed);
+    assert_eq!(phase(&seen(&story, OLD, vec![active(OLD), active(NEW)])), RotationPhase::Blocked);
 }
 
 #[test]
@@ -344,6 +348,11 @@ fn grace_stops_where_the_old_key_is_back() {
     assert_eq!((decision.phase, &decision.step), (RotationPhase::Blocked, &RotationStep::Wait));
     let help = decision.help.unwrap().text;
     assert!(help.contains("keytide resume") && help.contains("keytide rollback"), "{help}");
+    // Someone has deleted the new key: no destination may get it again
+    seen.keys = Observed::Known(vec![active(OLD)]);
+    seen.listed = Observed::Known([OLD.into()].into());
+    let help = decide(&seen, &rules()).help.unwrap().text;
+    assert!(!help.contains("keytide resume") && help.contains("keytide rollback"), "{help}");
 }
 
 #[test]

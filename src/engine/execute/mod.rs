@@ -23,6 +23,7 @@ use crate::rotation::decide::Situation;
 use crate::rotation::{
     JournalEvent, Observation, RotationPhase, RotationRequest, RotationStep, StepDecision, decide,
 };
+use crate::sentences::begin_sentence;
 
 /// The limit of observations in one run. A forward rotation needs fewer; it only guards against an endless loop.
 const ROUNDS: usize = 12;
@@ -214,7 +215,8 @@ pub async fn resume_user(
         return Err(BackendError::new(ErrorKind::NotApplied, decision.why));
     }
     if seen.journal.known().is_some_and(|journal| journal.unknown_event.is_some()) {
-        return Err(BackendError::new(ErrorKind::Rejected, decision.why));
+        let help = decision.help.map(|help| format!(". {}", begin_sentence(&help.text))).unwrap_or_default();
+        return Err(BackendError::new(ErrorKind::Rejected, decision.why + &help));
     }
     // An entry `Resumed` clears failures and faults, so it is written only where a person was asked to look
     if !decision.phase.needs_person() {
