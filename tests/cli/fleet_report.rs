@@ -98,12 +98,12 @@ pub fn result(account: &str, at: &str, change: impl Fn(&mut Value)) -> String {
     result.to_string()
 }
 
-fn good(result: &mut Value) {
+pub fn good(result: &mut Value) {
     result["repositories"][0]["result"] = json!("pass");
     result["repositories"][0]["findings"] = json!([]);
 }
 
-fn collection(accounts: &[&str]) -> String {
+pub fn collection(accounts: &[&str]) -> String {
     let jobs: Vec<Value> = accounts.iter().map(|id| json!({"account": id, "part": "1/1"})).collect();
     let repository = |id: &&str| json!({"name": format!("acme/app-{}", &id[..1]), "id": 1, "state": "collected", "policy": ".github/keytide.yml", "account": id});
     let mut repositories: Vec<Value> = accounts.iter().map(repository).collect();
@@ -113,7 +113,7 @@ fn collection(accounts: &[&str]) -> String {
         "complete": true, "repositories": repositories, "jobs": jobs, "findings": [], "faults": []}).to_string()
 }
 
-fn merge(files: &[(&str, &str)]) -> Keytide {
+pub fn merge(files: &[(&str, &str)]) -> Keytide {
     let mut run = Keytide::new(&["fleet", "report", "--now", "2026-11-29T00:00:00Z"]);
     for (name, text) in files {
         run = run.file(name, text).arg(name);

@@ -28,6 +28,7 @@ mod service_credential_faults;
 mod service_credentials;
 /// Many repositories and accounts as one.
 mod fleet;
+mod fleet_age;
 mod fleet_collect;
 mod fleet_notify;
 mod fleet_places;
