@@ -24,8 +24,11 @@ pub fn count_noun(number: i64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A time in whole days, `90 days`, or else in hours, `36 hours`.
+/// A time in whole days, `90 days`, or else in hours, `36 hours`, or in minutes.
 pub fn describe_wait(time: SignedDuration) -> String {
+    if time.as_mins() % 60 != 0 {
+        return count_noun(time.as_mins(), "minute");
+    }
     match time.as_hours() {
         hours if hours % 24 == 0 => count_noun(hours / 24, "day"),
         hours => count_noun(hours, "hour"),
@@ -78,6 +81,14 @@ pub fn join_steps(advice: &str, escape: fn(&str) -> String, line_break: &str) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_is_named_in_the_largest_unit_that_it_fills() {
+        let described = [10, 20, 60, 90, 36 * 60, 24 * 60, 90 * 24 * 60]
+            .map(|minutes| describe_wait(SignedDuration::from_mins(minutes)));
+        let wanted = ["10 minutes", "20 minutes", "1 hour", "90 minutes", "36 hours", "1 day", "90 days"];
+        assert_eq!(described, wanted);
+    }
 
     #[test]
     fn words_are_joined_as_in_a_sentence() {

@@ -103,8 +103,8 @@ pub enum ClientError {
     Octocrab(#[from] octocrab::Error),
 }
 
-/// A builder of clients for requests to an address. A redirect could send the secret of a request to another host than the
-/// one that it is for, and a proxy would read what is meant for this machine, over `http://` and all.
+/// A builder of clients for requests to an address. They follow no redirect, which could send the secret of a request to
+/// another host. They use no proxy for an address of this machine: it would read what goes there over plain `http://`.
 pub fn http_builder(address: &str) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("keytide/", env!("CARGO_PKG_VERSION")))

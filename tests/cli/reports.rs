@@ -161,6 +161,12 @@ fn a_plan_is_drawn_with_its_rotations() {
     }
     let text = render(&plan(), ReportFormat::Text);
     assert!(text.ends_with("action needed: pull request #7 is waiting for your merge\n"), "{text}");
+    let mut back = plan();
+    for line in back.rotations.iter_mut().flatten() {
+        (line.phase, line.next, line.pull_request) = (RotationPhase::RollingBack, None, None);
+    }
+    let text = render(&back, ReportFormat::Text);
+    assert!(text.contains("continue the rollbacks of 2 users, which end in the phase `held`"), "{text}");
 }
 
 #[test]

@@ -12,7 +12,7 @@
 
 use keytide_test_support as support;
 
-/// Many repositories and accounts as one.
+/// The roles of a fleet, as `iam-policy` prints them.
 mod fleet_set_up;
 /// Whole rotations against AWS and GitHub.
 mod rotations;

@@ -124,6 +124,33 @@ fn a_recipient_who_is_removed_meanwhile_gets_no_live_key() {
         run.stdout
     );
     assert_eq!(world.keys()[OLD].1, "Active");
+
+    // The help says how the next rotation begins at once
+    let help = run.json()["rotations"][0]["help"].as_str().unwrap().to_owned();
+    let new = world.keys().into_keys().find(|id| id != OLD).unwrap();
+    let command = format!("`aws iam delete-access-key --user-name {USER} --access-key-id {new}`");
+    assert!(help.contains(&command), "{help}");
+    world.aws.iam("DeleteAccessKey", &[("UserName", USER), ("AccessKeyId", &new)]);
+    world.pass(1);
+    until(&mut world, "proposed", 2);
+    assert!(!newest(&world).contains(&former), "the next key is for the others");
+}
+
+/// A list of recipients that is broken is a fault, and no reason to take the key back.
+#[test]
+fn recipients_that_cannot_be_read_are_a_fault() {
+    let mut world = World::new(80);
+    let policy =
+        world.policy("").replace("\"recipients\":", "\"recipients_file\":\"keys.txt\",\"recipients\":");
+    assert!(policy.contains("keys.txt"), "{policy}");
+    let more = newcomer();
+    world.github.push(&[(".github/keytide.yml", policy.as_bytes()), ("keys.txt", more.as_bytes())]);
+    until(&mut world, "proposed", 1);
+    world.pass(24);
+    world.github.push(&[("keys.txt", b"no key")]);
+    let run = world.keytide(&["rotate"]).run().exits(3);
+    assert_eq!(phase(&run.json()), "proposed", "{}", run.stdout);
+    assert!(run.json()["faults"].to_string().contains("the recipients could not be read"), "{}", run.stdout);
 }
 
 /// An administrator pins these recipients of the file of SOPS.

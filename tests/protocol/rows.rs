@@ -344,6 +344,11 @@ fn grace_stops_where_the_old_key_is_back() {
     let mut seen = merged(&story, vec![active(OLD), active(NEW)]);
     assert_eq!(phase(&seen), RotationPhase::Grace);
     seen.destinations[1].fingerprint = Observed::Known(Some(marker(&store(), OLD)));
+    let mut early = seen.clone();
+    early.now = now() - days(20) + minutes(5);
+    let decision = decide(&early, &rules());
+    assert_eq!(decision.phase, RotationPhase::Grace);
+    assert!(decision.why.contains("may be an old answer") && decision.until.is_some(), "{}", decision.why);
     let decision = decide(&seen, &rules());
     assert_eq!((decision.phase, &decision.step), (RotationPhase::Blocked, &RotationStep::Wait));
     let help = decision.help.unwrap().text;

@@ -155,13 +155,24 @@ fn is_delete_input(file: &YamlFile, with: &YamlNode) -> bool {
     }
 }
 
-/// Whether a line of a script calls a `rotate` that deletes.
+/// Whether a line of a script calls a `rotate` that deletes. What it prints, and a comment, is no call.
 fn is_delete_command(line: &str) -> bool {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let Some(at) = words.iter().position(|word| word.rsplit('/').next() == Some("keytide")) else {
-        return false;
-    };
-    let arguments = &words[at + 1..];
+    line.split(['&', '|', ';']).any(|command| {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let is_text =
+            words.first().is_some_and(|word| ["echo", "printf"].contains(word) || word.starts_with('#'));
+        let start = words.iter().position(|word| is_program(word)).filter(|_| !is_text);
+        start.is_some_and(|at| deletes_keys(&words[at + 1..]))
+    })
+}
+
+/// Whether a word names the program, or an image of it with its tag or digest.
+fn is_program(word: &str) -> bool {
+    let name = word.rsplit('/').next().unwrap_or_default();
+    name.split([':', '@']).next() == Some("keytide")
+}
+
+fn deletes_keys(arguments: &[&str]) -> bool {
     if !arguments.contains(&"rotate") || arguments.contains(&"--no-delete") {
         return false;
     }
@@ -250,7 +261,9 @@ mod tests {
                     e:\n    steps:\n      - run: keytide rotate --no-delete && keytide plan\n  \
                     f:\n    steps:\n      - uses: o/keytide@v1\n        with: { command: rotate, Only: \"${{ matrix.x }}\" }\n  \
                     g:\n    steps:\n      - uses: o/keytide@v1\n        with: { command: \"${{ inputs.x || 'rotate' }}\", no-delete: true }\n  \
-                    h:\n    steps:\n      - run: keytide rotate --only $WHAT\n      - run: echo keytide && rotate\n";
+                    h:\n    steps:\n      - run: keytide rotate --only $WHAT\n  \
+                    i:\n    steps:\n      - run: docker run ghcr.io/o/keytide:v1 rotate; date\n  \
+                    j:\n    steps:\n      - run: |\n          echo 'see keytide rotate'\n          # keytide rotate\n          keytide plan && rotate\n";
         let found: Vec<(String, JobEnvironment)> =
             find_delete_jobs("x.yml", text).into_iter().map(|job| (job.job, job.environment)).collect();
         let named = |job: &str, name: &str| (job.to_owned(), JobEnvironment::Named(name.to_owned()));
@@ -267,7 +280,7 @@ mod tests {
             ]
         );
         let found: Vec<String> = find_delete_jobs("x.yml", more).into_iter().map(|job| job.job).collect();
-        assert_eq!(found, ["a", "b", "c", "d", "f", "h"]);
+        assert_eq!(found, ["a", "b", "c", "d", "f", "h", "i"]);
         assert_eq!(find_delete_jobs("x.yml", "jobs: ["), []);
     }
 

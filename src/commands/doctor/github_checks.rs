@@ -12,7 +12,7 @@ const OPEN_PULLS_HELP: &str = "allow it under Settings, Actions, General, Workfl
                                create and approve pull requests (an organization's owner may have to allow it first); or use the \
                                token of an app with `pull-requests: write`";
 /// The types of rules that refuse nothing that a rotation does, or that are compared with it (`find_branch_blocker`). Any other
-/// may refuse a commit, also one that GitHub adds later.
+/// may refuse a step, also one that GitHub adds later.
 const DECIDED_RULES: [&str; 9] = [
     "creation",
     "file_extension_restriction",
@@ -235,7 +235,7 @@ fn decide_branch_rules(facts: &BranchFacts) -> Check {
         types.iter().map(String::as_str).filter(|rule| !DECIDED_RULES.contains(rule)).collect();
     if !risky.is_empty() {
         let risky = Vec::from_iter(risky).join(", ");
-        let seen = format!("these rules apply to `keytide/**` and may refuse a commit: {risky}");
+        let seen = format!("these rules apply to `keytide/**` and may refuse a step of a rotation: {risky}");
         return Check::warn(NAME, seen, fix);
     }
     let classic = if matches!(facts.protected, Ok(None) | Err(_)) {

@@ -111,9 +111,9 @@ fn describe_for_people(event: &JournalEvent) -> String {
         JournalEvent::Held { why } => format!("stopped for a review: {why}"),
         JournalEvent::Resumed { reason, .. } => format!("resumed after a review: {reason}"),
         JournalEvent::Failed { step, why } => format!("step `{step}` failed: {why}"),
-        JournalEvent::Claim { .. } => "begun by a run, which keeps other runs out".to_owned(),
+        JournalEvent::Claim { .. } => "a run began; it keeps other runs out".to_owned(),
         JournalEvent::Release => "the run has ended".to_owned(),
-        JournalEvent::Heartbeat => "nothing new; a run was here".to_owned(),
+        JournalEvent::Heartbeat => "a run looked, and had no step to take".to_owned(),
         JournalEvent::Other { event } => {
             format!("`{event}`: not an entry that this version of keytide writes")
         }

@@ -14,6 +14,7 @@ use crate::rotation::timing::{
 use crate::rotation::{
     BranchTip, KeyId, KeyUse, Observed, ObservedKey, PullRequestState, RotationPhase, RotationStep,
 };
+use crate::sentences::describe_wait;
 
 /// Discards the new key after its pull request was closed, or because it cannot be published.
 pub fn retire_abandoned_key(case: &Situation<'_>) -> Option<StepDecision> {
@@ -190,11 +191,12 @@ pub fn wait_for_store_writes(
     rotation: &OpenRotation,
 ) -> Option<StepDecision> {
     // A write that arrives after the deactivation would leave an inactive key in the store
-    let until = rotation.abandoned_at? + rotation.destinations.iter().filter_map(write_lag).max()?;
+    let lag = rotation.destinations.iter().filter_map(write_lag).max()?;
+    let until = rotation.abandoned_at? + lag;
     if until <= case.now {
         return None;
     }
-    Some(StepDecision::wait(phase, wait_for_writes_reason(rotation)).wait_until(until))
+    Some(StepDecision::wait(phase, describe_write_wait(lag)).wait_until(until))
 }
 
 /// How long after its sending a write to a destination may still take effect.
@@ -206,11 +208,7 @@ fn write_lag(frozen: &DestinationSnapshot) -> Option<SignedDuration> {
     }
 }
 
-/// Names how long writes to the stores of a rotation are waited for.
-fn wait_for_writes_reason(rotation: &OpenRotation) -> &'static str {
-    if rotation.destinations.iter().any(|frozen| frozen.kind == StorageKind::Versioned) {
-        "waiting 20 minutes, since a write that an earlier run sent may still arrive"
-    } else {
-        "waiting 10 minutes, since a write that an earlier run sent may still arrive"
-    }
+/// Says how long a run waits for a write to a store that an earlier run sent.
+pub fn describe_write_wait(lag: SignedDuration) -> String {
+    format!("waiting {}, since a write that an earlier run sent may still arrive", describe_wait(lag))
 }

@@ -1,7 +1,7 @@
 //! The rows of a rotation that goes forward, in their order: from the second key to the deletion of the first.
 
 use super::decision::StepDecision;
-use super::discard::stop_proposed_key;
+use super::discard::{describe_write_wait, stop_proposed_key};
 use super::first_key;
 use super::retirement::{restore_new_key_help, retire_key};
 use super::situation::{HeldKey, Situation};
@@ -109,13 +109,12 @@ pub fn await_merge(case: &Situation<'_>) -> Option<StepDecision> {
         Ok(Some(proposal)) => proposal,
     };
     let number = proposal.number;
+    // The merge would put a key into use that a former recipient can read
+    if let Some(why) = case.removed_recipient().filter(|_| proposal.is_open()) {
+        let step = RotationStep::AbandonNewKey { key: new.clone(), why: why.to_owned() };
+        return Some(StepDecision::take_step(RotationPhase::Proposed, step, why));
+    }
     match proposal.state {
-        // The merge would put a key into use that someone can read who was meant not to
-        PullRequestState::Open { .. } if case.removed_recipient().is_some() => {
-            let why = case.removed_recipient().unwrap_or_default().to_owned();
-            let step = RotationStep::AbandonNewKey { key: new.clone(), why: why.clone() };
-            Some(StepDecision::take_step(RotationPhase::Proposed, step, why))
-        }
         PullRequestState::Open { conflicting: true } => {
             let why = format!("pull request #{number} has conflicts");
             Some(StepDecision::take_step(
@@ -297,11 +296,10 @@ fn mark_distributed(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecisi
     let late = rotation.destinations.iter().filter(|frozen| frozen.kind == StorageKind::Store);
     let last = late.filter_map(|frozen| rotation.delivered.get(&frozen.destination)).map(|(_, at)| *at).max();
     match last {
-        Some(at) if case.time_since(at) < STORE_LAG => StepDecision::wait(
-            RotationPhase::Merged,
-            "waiting 10 minutes, since a write that an earlier run sent may still arrive",
-        )
-        .wait_until(at + STORE_LAG),
+        Some(at) if case.time_since(at) < STORE_LAG => {
+            StepDecision::wait(RotationPhase::Merged, describe_write_wait(STORE_LAG))
+                .wait_until(at + STORE_LAG)
+        }
         _ => StepDecision::take_step(
             RotationPhase::Merged,
             RotationStep::MarkDistributed,

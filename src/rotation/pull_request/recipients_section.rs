@@ -86,7 +86,7 @@ fn destination_line(
     let mark = if change.is_some_and(|change| change.is_new) { " **(new destination)**" } else { "" };
     let mut text = format!("- {}{mark}", describe_destination(place));
     if names.is_empty() {
-        text.push_str(": whoever may read it there");
+        text.push_str(": everyone who may read it there");
     } else {
         let _ = write!(text, ": {}", shown.join(", "));
     }

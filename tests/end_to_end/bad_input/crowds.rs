@@ -247,7 +247,7 @@ fn a_rule_on_the_second_page_refuses_before_a_key_is_made() {
     assert!(plan.stdout.contains(words), "{}", plan.stdout);
     set_rules(&world, Some("required_signatures"));
     let doctor = world.keytide(&["doctor"]).run();
-    let words = "these rules apply to `keytide/**` and may refuse a commit: required_signatures";
+    let words = "these rules apply to `keytide/**` and may refuse a step of a rotation: required_signatures";
     assert!(doctor.stdout.contains(words), "{}", doctor.stdout);
     // A full page with nothing behind it
     set_rules(&world, None);
