@@ -94,9 +94,12 @@ fn refuse_profiles_of_working_folder(context: &Context<'_>) -> Result<(), Comman
 pub async fn request_oidc_token(context: &Context<'_>, role: &RoleArn) -> Result<SecretString, CommandError> {
     let url = workflow_variable(context, "ACTIONS_ID_TOKEN_REQUEST_URL")?;
     let token = workflow_variable(context, "ACTIONS_ID_TOKEN_REQUEST_TOKEN")?;
-    // STS has another domain in China, and expects that one in the token
-    let audience = if role.partition() == "aws-cn" { "sts.amazonaws.com.cn" } else { "sts.amazonaws.com" };
-    oidc::oidc_token(url, &SecretString::from(token), audience).await
+    oidc::oidc_token(url, &SecretString::from(token), oidc_audience(role)).await
+}
+
+/// The audience of the tokens for a role. STS has another domain in China, and expects that one in the token.
+pub fn oidc_audience(role: &RoleArn) -> &'static str {
+    if role.partition() == "aws-cn" { "sts.amazonaws.com.cn" } else { "sts.amazonaws.com" }
 }
 
 fn workflow_variable<'c>(context: &'c Context<'_>, name: &str) -> Result<&'c str, CommandError> {

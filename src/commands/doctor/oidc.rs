@@ -1,5 +1,7 @@
 //! Compares the subject of the repository's OIDC tokens with the trust policy of the role.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::ExposeSecret as _;
@@ -41,22 +43,25 @@ pub async fn check_subject(
             };
         }
     };
-    let subject = match read_token_subject(context, role).await {
+    let name = backend.repository_name();
+    let mut claims = read_token_claims(context, role).await.unwrap_or_default();
+    let subject = match claims.remove(SUBJECT) {
         Some(subject) => Ok(Subject::Exact(subject)),
-        None => {
-            backend.read_subject_form().await.map(|form| subject_of_form(&form, backend.repository_name()))
-        }
+        None => backend.read_subject_form().await.map(|form| subject_of_form(&form, name)),
     };
-    decide_subject(subject, backend.repository_name(), backend.repository_id(), &trust)
+    claims.insert("aud".to_owned(), connection::oidc_audience(role).to_owned());
+    let repository = RepositoryTokens { name, id: backend.repository_id(), subject: None, claims: &claims };
+    decide_subject(subject, &repository, &trust)
 }
 
-/// The subject of this job's token, in a workflow that may request one. The token itself is dropped.
-async fn read_token_subject(context: &Context<'_>, role: &RoleArn) -> Option<String> {
+/// The claims of this job's token that are texts, in a workflow that may request one. The token itself is dropped.
+async fn read_token_claims(context: &Context<'_>, role: &RoleArn) -> Option<BTreeMap<String, String>> {
     context.environment.get("ACTIONS_ID_TOKEN_REQUEST_URL")?;
     let token = connection::request_oidc_token(context, role).await.ok()?;
     let payload = token.expose_secret().split('.').nth(1)?;
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-    Some(claims["sub"].as_str()?.to_owned())
+    let texts = claims.as_object()?.iter();
+    Some(texts.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect())
 }
 
 fn subject_of_form(form: &SubjectForm, repository: &str) -> Subject {
@@ -72,10 +77,14 @@ fn subject_of_form(form: &SubjectForm, repository: &str) -> Subject {
     Subject::Prefix(prefix)
 }
 
-fn decide_subject(subject: BackendResult<Subject>, name: &str, id: u64, trust: &str) -> Check {
+/// `repository`: without the subject, which may not be known.
+fn decide_subject(subject: BackendResult<Subject>, repository: &RepositoryTokens<'_>, trust: &str) -> Check {
     let Some(trust) = TrustPolicy::parse(trust) else {
         return Check::unknown(NAME, "the trust policy of the role is not JSON");
     };
+    if trust.trusts_every_account {
+        return Check::fail(NAME, "the role trusts every AWS account", TRUST_HELP);
+    }
     if !trust.trusts_provider() {
         return Check::skip(NAME, "the role trusts no OIDC provider", "");
     }
@@ -84,7 +93,7 @@ fn decide_subject(subject: BackendResult<Subject>, name: &str, id: u64, trust: &
         return Check::fail(NAME, describe_open_trust(&trust), TRUST_HELP);
     }
     let known = subject.as_ref().ok().filter(|subject| !matches!(subject, Subject::Custom(_)));
-    let tokens = RepositoryTokens { name, id, subject: known };
+    let tokens = RepositoryTokens { subject: known, ..*repository };
     let share = trust.share(&tokens);
     if share == Share::Nothing {
         return explain_mismatch(&tokens, &trust);
@@ -130,6 +139,10 @@ fn describe_tokens(tokens: &RepositoryTokens<'_>, trust: &TrustPolicy) -> String
 }
 
 fn explain_mismatch(tokens: &RepositoryTokens<'_>, trust: &TrustPolicy) -> Check {
+    let refused = trust.list_refused_claims(tokens);
+    if !refused.is_empty() {
+        return Check::fail(NAME, refused.join("; "), TRUST_HELP);
+    }
     let described = describe_tokens(tokens, trust);
     let values = trust.describe_values();
     let trusted = if values.is_empty() {
@@ -202,21 +215,35 @@ mod tests {
     }
 
     fn decide(subject: BackendResult<Subject>, trust: &str) -> Check {
-        decide_subject(subject, "a/b", 7, trust)
+        let claims = [("aud", "sts.amazonaws.com"), ("ref", "refs/heads/main")];
+        let claims = claims.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let claims = BTreeMap::from(claims);
+        decide_subject(
+            subject,
+            &RepositoryTokens { name: "a/b", id: 7, subject: None, claims: &claims },
+            trust,
+        )
     }
 
     #[test]
     fn the_role_must_trust_the_subject() {
         let equals = |text: &str| on_subject("StringEquals", text);
-        let other = r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}}"#;
-        let cases: [(BackendResult<Subject>, String, CheckStatus); 8] = [
+        let account = |principal: &str, condition: &str| {
+            format!(
+                r#"{{"Statement": {{"Effect": "Allow", "Principal": {{"AWS": "{principal}"}}, "Action": "sts:AssumeRole"{condition}}}}}"#
+            )
+        };
+        let of_organization = r#", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}"#;
+        let cases: [(BackendResult<Subject>, String, CheckStatus); 10] = [
             (exact("repo:a/b:ref:x"), equals("repo:a/b:ref:x"), Good),
             (exact("repo:a@1/b@2:ref:x"), equals("repo:a/b:ref:x"), Fail),
             (prefix("repo:a/b:"), equals("repo:a/b:ref:x"), Good),
             (prefix("repo:a/b"), equals("repo:a/b2:ref:x"), Fail),
             (prefix("repo:a@1/b@2:"), equals("repo:a/b:ref:x"), Fail),
             (custom(), equals("x"), Warn),
-            (exact("x"), other.to_owned(), Skip),
+            (exact("x"), account("123456789012", ""), Skip),
+            (exact("x"), account("*", ""), Fail),
+            (exact("x"), account("*", of_organization), Skip),
             (refused(), equals("x"), Skip),
         ];
         for (subject, trust, status) in cases {
@@ -273,6 +300,30 @@ mod tests {
         assert_eq!(decide(exact("x"), &trust("{}")).status, Fail);
         let of_enterprise = decide(exact("x"), &trust(r#"{"StringEquals": {"x:enterprise_id": "5"}}"#));
         assert_eq!(of_enterprise.status, Warn, "{of_enterprise:?}");
+    }
+
+    /// The audience is known everywhere, other claims in a job.
+    #[test]
+    fn the_other_claims_are_compared() {
+        let with = |claim: &str| {
+            trust(&format!(r#"{{"StringEquals": {{"x:sub": "repo:a/b:ref:refs/heads/main", {claim}}}}}"#))
+        };
+        for (claim, status) in [
+            (r#""x:aud": "sts.amazonaws.com""#, Good),
+            (r#""x:aud": ["https://github.com/a", "sts.amazonaws.com"]"#, Good),
+            (r#""x:aud": "https://github.com/a""#, Fail),
+            (r#""x:ref": "refs/heads/main""#, Good),
+            (r#""x:ref": "refs/heads/prod""#, Fail),
+            // Not in this token
+            (r#""x:environment": "gate""#, Good),
+        ] {
+            let check = decide(exact("repo:a/b:ref:refs/heads/main"), &with(claim));
+            assert_eq!(check.status, status, "{claim}: {check:?}");
+        }
+        let check = decide(prefix("repo:a/b"), &with(r#""x:aud": "https://github.com/a""#));
+        let seen =
+            "the token's `aud` is `sts.amazonaws.com`, and the role trusts only `https://github.com/a`";
+        assert_eq!(check.seen, seen);
     }
 
     #[test]

@@ -7,8 +7,9 @@ use super::trust_condition::{
 };
 use super::wildcard::Pattern;
 
-/// What assumes a role with an OIDC token, in lower case: IAM takes the names of actions in any.
-const ACTION: &str = "sts:assumerolewithwebidentity";
+/// What assumes a role, and what does with an OIDC token, in lower case: IAM takes the names of actions in any.
+const ASSUME_ROLE: &str = "sts:assumerole";
+const ASSUME_WITH_TOKEN: &str = "sts:assumerolewithwebidentity";
 /// The claims that say whose a job is too (IAM, "Available keys for AWS OIDC federation"). What the repository has in them is
 /// not known here.
 const OTHER_OWNER_CLAIMS: [&str; 4] = ["actor", "actor_id", "enterprise_id", "job_workflow_ref"];
@@ -18,12 +19,16 @@ const OTHER_OWNER_CLAIMS: [&str; 4] = ["actor", "actor_id", "enterprise_id", "jo
 pub struct TrustPolicy {
     allowing: Vec<Statement>,
     denying: Vec<Statement>,
+    /// Whether a statement without conditions lets every AWS account assume the role.
+    pub trusts_every_account: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Statement {
     conditions: Vec<Condition>,
-    /// The conditions on other claims that say whose the job is.
+    /// The conditions on other claims, which are compared where the claim is known.
+    on_claims: Vec<Condition>,
+    /// Those of them that say whose the job is.
     on_owner: Vec<String>,
     /// Whether it has conditions that are not looked at.
     has_others: bool,
@@ -35,6 +40,7 @@ impl TrustPolicy {
         let document: Value = serde_json::from_str(document).ok()?;
         let mut policy = Self::default();
         for statement in items_of(&document["Statement"]) {
+            policy.trusts_every_account |= lets_every_account(statement);
             let statements = match statement["Effect"].as_str() {
                 Some("Allow") => &mut policy.allowing,
                 Some("Deny") => &mut policy.denying,
@@ -64,7 +70,7 @@ impl TrustPolicy {
     pub fn owner(&self) -> Owner {
         let owner = self.allowing.iter().map(Statement::owner).min().unwrap_or(Owner::Named);
         // A denial of all subjects but some names the owner as well
-        let is_limited = self.denying.iter().any(|one| !one.conditions.is_empty() || !one.has_others);
+        let is_limited = self.denying.iter().any(Statement::limits_owners);
         if is_limited { owner.max(Owner::Unknown) } else { owner }
     }
 
@@ -78,13 +84,20 @@ impl TrustPolicy {
     pub fn describe_values(&self) -> Vec<String> {
         let mut described = Vec::new();
         for condition in self.list_conditions() {
-            let claim = match condition.claim {
+            let claim = match &*condition.claim {
                 SUBJECT => String::new(),
                 other => format!("`{other}` "),
             };
             described.extend(condition.accepted_values().iter().map(|value| format!("{claim}`{value}`")));
         }
         described
+    }
+
+    /// The other claims of the tokens that the role does not trust, each with what it trusts.
+    pub fn list_refused_claims(&self, tokens: &RepositoryTokens<'_>) -> Vec<String> {
+        let on_claims = self.allowing.iter().flat_map(|statement| &statement.on_claims);
+        let refused = on_claims.filter(|one| one.share(tokens) == Share::Nothing);
+        refused.map(|one| describe_refused(one, tokens)).collect()
     }
 
     /// Whether a statement that allows looks at a claim.
@@ -110,23 +123,51 @@ impl TrustPolicy {
 }
 
 impl Statement {
-    /// What is not looked at, such as the audience, is taken to be true.
+    /// What is not looked at, such as an address, is taken to be true.
     fn share(&self, tokens: &RepositoryTokens<'_>) -> Share {
-        self.conditions.iter().map(|one| one.share(tokens)).min().unwrap_or(Share::Everything)
+        let (shares, _) = self.list_shares(tokens);
+        shares.into_iter().min().unwrap_or(Share::Everything)
     }
 
     /// What is not looked at may be false: a denial by that alone is taken to concern no repository.
     fn denied_share(&self, tokens: &RepositoryTokens<'_>) -> Share {
-        match (self.conditions.is_empty(), self.has_others) {
-            (true, true) => Share::Nothing,
-            (false, true) => self.share(tokens).min(Share::Unknown),
-            (_, false) => self.share(tokens),
+        let (shares, is_complete) = self.list_shares(tokens);
+        match shares.into_iter().min() {
+            None if is_complete => Share::Everything,
+            None => Share::Nothing,
+            Some(share) if is_complete => share,
+            Some(share) => share.min(Share::Unknown),
         }
+    }
+
+    /// The shares of the conditions that are compared, and whether these are all.
+    fn list_shares(&self, tokens: &RepositoryTokens<'_>) -> (Vec<Share>, bool) {
+        let mut shares: Vec<Share> = self.conditions.iter().map(|one| one.share(tokens)).collect();
+        let on_claims = self.on_claims.iter().map(|one| one.share(tokens));
+        shares.extend(on_claims.filter(|share| *share != Share::Unknown));
+        let is_complete = !self.has_others && shares.len() == self.conditions.len() + self.on_claims.len();
+        (shares, is_complete)
+    }
+
+    /// Whether a denial is about owners, and not only about other circumstances.
+    fn limits_owners(&self) -> bool {
+        !self.conditions.is_empty() || (self.on_claims.is_empty() && !self.has_others)
     }
 
     fn owner(&self) -> Owner {
         let owner = self.conditions.iter().map(Condition::owner).max().unwrap_or(Owner::Open);
         if self.on_owner.is_empty() { owner } else { owner.max(Owner::Unknown) }
+    }
+}
+
+fn describe_refused(condition: &Condition, tokens: &RepositoryTokens<'_>) -> String {
+    let claim = &condition.claim;
+    let own = tokens.claims.get(claim).map_or("", String::as_str);
+    match condition.accepted_values() {
+        [] => format!("the token's `{claim}` is `{own}`, which the role refuses"),
+        values => {
+            format!("the token's `{claim}` is `{own}`, and the role trusts only `{}`", values.join("`, `"))
+        }
     }
 }
 
@@ -139,9 +180,17 @@ fn items_of(value: &Value) -> Vec<&Value> {
     }
 }
 
+/// Whether a statement allows every principal of AWS, whatever the circumstances.
+fn lets_every_account(statement: &Value) -> bool {
+    let principal = &statement["Principal"];
+    let everyone = items_of(principal).into_iter().chain(items_of(&principal["AWS"])).any(|one| one == "*");
+    let is_free = statement["Condition"].as_object().is_none_or(serde_json::Map::is_empty);
+    statement["Effect"] == "Allow" && everyone && is_free && covers_action(statement, ASSUME_ROLE)
+}
+
 /// `None`: it is not about tokens.
 fn read_statement(value: &Value) -> Option<Statement> {
-    if !covers_action(value) {
+    if !covers_action(value, ASSUME_WITH_TOKEN) {
         return None;
     }
     let providers = list_providers(&value["Principal"])?;
@@ -154,10 +203,10 @@ fn read_statement(value: &Value) -> Option<Statement> {
     Some(statement)
 }
 
-fn covers_action(statement: &Value) -> bool {
+fn covers_action(statement: &Value, action: &str) -> bool {
     let has_action = |field: &str| {
         let names = items_of(&statement[field]).into_iter().filter_map(Value::as_str);
-        names.map(str::to_lowercase).any(|name| Pattern::with_wildcards(&name).matches(ACTION))
+        names.map(str::to_lowercase).any(|name| Pattern::with_wildcards(&name).matches(action))
     };
     match statement.get("NotAction") {
         Some(_) => !has_action("NotAction"),
@@ -189,18 +238,20 @@ impl Statement {
         let is_own = providers.is_empty() || providers.iter().any(|own| own.eq_ignore_ascii_case(issuer));
         let parsed = Operator::parse(operator).filter(|_| is_own);
         let values: Vec<String> = items_of(values).into_iter().map(text_of).collect();
-        let compared = [SUBJECT, REPOSITORY, REPOSITORY_ID].into_iter().find(|one| *one == claim);
-        if let Some(claim) = compared {
+        if [SUBJECT, REPOSITORY, REPOSITORY_ID].contains(&&*claim) {
             // The claim is in every token
             if !(is_own && operator == "Null" && values == ["false"]) {
                 self.conditions.push(Condition { name, claim, operator: parsed, values });
             }
             return;
         }
-        self.has_others = true;
         let is_on_owner = OTHER_OWNER_CLAIMS.contains(&claim.as_str());
         if is_on_owner && parsed.is_some_and(|operator| !operator.is_negated) {
-            self.on_owner.push(name);
+            self.on_owner.push(name.clone());
+        }
+        match parsed {
+            Some(_) => self.on_claims.push(Condition { name, claim, operator: parsed, values }),
+            None => self.has_others = true,
         }
     }
 }
@@ -212,6 +263,8 @@ fn text_of(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::trust_condition::Subject;
     use super::*;
 
@@ -224,7 +277,8 @@ mod tests {
 
     fn share(policy: &TrustPolicy) -> Share {
         let subject = Subject::Exact("repo:acme/app:ref:refs/heads/main".into());
-        policy.share(&RepositoryTokens { name: "acme/app", id: 7, subject: Some(&subject) })
+        let claims = BTreeMap::from([("aud".to_owned(), "sts.amazonaws.com".to_owned())]);
+        policy.share(&RepositoryTokens { name: "acme/app", id: 7, subject: Some(&subject), claims: &claims })
     }
 
     /// A statement on the claims of GitHub's tokens, which the keys name alone.
@@ -279,7 +333,12 @@ mod tests {
                 (Share::Everything, Owner::Named),
             ),
             (r#"{"StringNotLike": {"@sub": "repo:evil/*"}}"#.to_owned(), (Share::Everything, Owner::Open)),
-            (r#"{"StringEquals": {"@aud": "sts"}}"#.to_owned(), (Share::Everything, Owner::Open)),
+            (r#"{"StringEquals": {"@aud": "sts"}}"#.to_owned(), (Share::Nothing, Owner::Open)),
+            (
+                r#"{"StringEquals": {"@aud": "sts.amazonaws.com"}}"#.to_owned(),
+                (Share::Everything, Owner::Open),
+            ),
+            (r#"{"StringEquals": {"@ref": "x"}}"#.to_owned(), (Share::Everything, Owner::Open)),
             (r#"{"StringEquals": {"@enterprise_id": "5"}}"#.to_owned(), (Share::Everything, Owner::Unknown)),
             (r#"{"StringNotEquals": {"@actor_id": "5"}}"#.to_owned(), (Share::Everything, Owner::Open)),
             (
@@ -311,6 +370,8 @@ mod tests {
         assert_eq!(of(&[app.clone(), deny(r#"{"StringLike": {"@sub": "*/main"}}"#)]).0, Share::Nothing);
         let but_acme = deny(r#"{"StringNotLike": {"@sub": "repo:acme/*"}}"#);
         assert_eq!(of(&[all.clone(), but_acme]), (Share::Everything, Owner::Unknown));
+        let but_sts = deny(r#"{"StringNotEquals": {"@aud": "sts.amazonaws.com"}}"#);
+        assert_eq!(of(&[all.clone(), but_sts]), (Share::Everything, Owner::Open));
         let from_elsewhere = deny(r#"{"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}"#);
         assert_eq!(of(&[all, from_elsewhere]), (Share::Everything, Owner::Open));
         let tagged = deny(r#"{"StringLike": {"@sub": "*"}, "Bool": {"aws:SecureTransport": "false"}}"#);

@@ -1,8 +1,10 @@
 //! Evaluates one condition of a trust policy as IAM does: for the tokens of a repository, and for those of all others.
 
+use std::collections::BTreeMap;
+
 use super::wildcard::Pattern;
 
-/// The claims that are compared, each the last part of a condition's key.
+/// The claims that say whose the token is, each the last part of a condition's key.
 pub const SUBJECT: &str = "sub";
 pub const REPOSITORY: &str = "repository";
 pub const REPOSITORY_ID: &str = "repository_id";
@@ -27,6 +29,8 @@ pub struct RepositoryTokens<'a> {
     pub id: u64,
     /// `None`: not known.
     pub subject: Option<&'a Subject>,
+    /// What is known of the other claims: those of this job's token, or the audience alone, which keytide asks for.
+    pub claims: &'a BTreeMap<String, String>,
 }
 
 /// What is known of one claim of these tokens.
@@ -47,7 +51,10 @@ impl RepositoryTokens<'_> {
                 ClaimValue::Prefix(format!("{prefix}:"))
             }
             (SUBJECT, Some(Subject::Prefix(prefix))) => ClaimValue::Prefix(prefix.clone()),
-            _ => ClaimValue::Unknown,
+            (SUBJECT, _) => ClaimValue::Unknown,
+            (other, _) => {
+                self.claims.get(other).map_or(ClaimValue::Unknown, |value| ClaimValue::Exact(value.clone()))
+            }
         }
     }
 }
@@ -171,12 +178,12 @@ fn find_owner(claim: &str, beginning: &str) -> Owner {
     if is_named { Owner::Named } else { Owner::Open }
 }
 
-/// A condition on one of the claims that are compared.
+/// A condition on a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// The operator and the key, as the policy has them.
     pub name: String,
-    pub claim: &'static str,
+    pub claim: String,
     /// `None`: it is not known when the condition is true.
     pub operator: Option<Operator>,
     pub values: Vec<String>,
@@ -186,7 +193,7 @@ impl Condition {
     /// Whether it is true for the tokens of the repository.
     pub fn share(&self, tokens: &RepositoryTokens<'_>) -> Share {
         let Some(operator) = self.operator else { return Share::Unknown };
-        let claim = tokens.claim(self.claim);
+        let claim = tokens.claim(&self.claim);
         let shares = self.values.iter().map(|value| operator.share_of(value, &claim));
         let share = shares.max().unwrap_or(Share::Nothing);
         if operator.is_negated { share.invert() } else { share }
@@ -200,7 +207,7 @@ impl Condition {
             // Not everywhere does AWS look at claims beside the subject
             Some(operator) if operator.passes_absent && self.claim != SUBJECT => Owner::Unknown,
             Some(operator) => {
-                let owners = self.values.iter().map(|value| operator.owner_of(self.claim, value));
+                let owners = self.values.iter().map(|value| operator.owner_of(&self.claim, value));
                 owners.min().unwrap_or(Owner::Named)
             }
         }
@@ -214,7 +221,7 @@ impl Condition {
     /// The values of which any owner can have a token.
     pub fn open_values(&self) -> Vec<&str> {
         let Some(operator) = self.operator.filter(|operator| !operator.is_negated) else { return Vec::new() };
-        let open = |value: &&str| operator.owner_of(self.claim, value) == Owner::Open;
+        let open = |value: &&str| operator.owner_of(&self.claim, value) == Owner::Open;
         self.values.iter().map(String::as_str).filter(open).collect()
     }
 
@@ -236,13 +243,15 @@ impl Condition {
 mod tests {
     use super::*;
 
-    fn condition(operator: &str, claim: &'static str, values: &[&str]) -> Condition {
+    fn condition(operator: &str, claim: &str, values: &[&str]) -> Condition {
         let values = values.iter().map(|value| (*value).to_owned()).collect();
+        let claim = claim.to_owned();
         Condition { name: operator.to_owned(), claim, operator: Operator::parse(operator), values }
     }
 
     fn share(operator: &str, values: &[&str], subject: &Subject) -> Share {
-        let tokens = RepositoryTokens { name: "acme/app", id: 7, subject: Some(subject) };
+        let claims = BTreeMap::new();
+        let tokens = RepositoryTokens { name: "acme/app", id: 7, subject: Some(subject), claims: &claims };
         condition(operator, SUBJECT, values).share(&tokens)
     }
 
