@@ -13,8 +13,11 @@ use crate::system::loopback::is_loopback;
 /// How long the request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// As much of a reply of Slack is read.
-const MAX_SLACK_REPLY: usize = 1024;
+/// As much of a reply is read.
+const MAX_REPLY: usize = 1024;
+
+/// The beginning of a reply of Teams that did not deliver a message.
+const TEAMS_FAILURE: &[u8] = b"Webhook message delivery failed";
 
 /// Why a message was not delivered. No text holds any part of the URL.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +31,9 @@ pub enum WebhookError {
     #[error("the server answered with HTTP {0}")]
     Refused(u16),
     #[error("the server answered with HTTP {0}, and not with `ok` as Slack does")]
-    NotTaken(u16),
+    NotTakenBySlack(u16),
+    #[error("the server answered with HTTP {0}, and that the message was not delivered")]
+    NotTakenByTeams(u16),
     #[error("the server answered with a redirect, which keytide does not follow")]
     Redirected,
     #[error("{0}")]
@@ -51,10 +56,7 @@ pub async fn send_message(
         .map_err(|error| WebhookError::NoAnswer(error.without_url().to_string()))?;
     let request = client.post(url).header("content-type", "application/json").body(message.to_string());
     match request.send().await {
-        Ok(reply) if reply.status().is_success() && format == WebhookFormat::Slack => {
-            ensure_taken(reply).await
-        }
-        Ok(reply) if reply.status().is_success() => Ok(()),
+        Ok(reply) if reply.status().is_success() => ensure_taken(format, reply).await,
         Ok(reply) if reply.status().is_redirection() => Err(WebhookError::Redirected),
         Ok(reply) => Err(WebhookError::Refused(reply.status().as_u16())),
         // Only what kind of error it is: the causes of some of them name the host.
@@ -66,17 +68,25 @@ pub async fn send_message(
     }
 }
 
-/// Slack answers `ok` where it takes a message, and some of its errors have the status of a success (Slack, "Sending messages
-/// using incoming webhooks").
-async fn ensure_taken(mut reply: reqwest::Response) -> Result<(), WebhookError> {
+/// Errors of both services may have the status of a success. Slack answers `ok` where it takes a message (Slack, "Sending
+/// messages using incoming webhooks"); Teams says that the delivery failed, for example when it limits the rate
+/// (Microsoft Learn, "Create Incoming Webhooks"). A workflow of Teams may answer with any other text.
+async fn ensure_taken(format: WebhookFormat, mut reply: reqwest::Response) -> Result<(), WebhookError> {
+    let status = reply.status().as_u16();
     let mut body = Vec::new();
     while let Ok(Some(piece)) = reply.chunk().await {
         body.extend_from_slice(&piece);
-        if body.len() > MAX_SLACK_REPLY {
+        if body.len() > MAX_REPLY {
             break;
         }
     }
-    if body.trim_ascii() == b"ok" { Ok(()) } else { Err(WebhookError::NotTaken(reply.status().as_u16())) }
+    match format {
+        WebhookFormat::Slack if body.trim_ascii() != b"ok" => Err(WebhookError::NotTakenBySlack(status)),
+        WebhookFormat::Teams if body.trim_ascii_start().starts_with(TEAMS_FAILURE) => {
+            Err(WebhookError::NotTakenByTeams(status))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn parse_url(text: &str) -> Result<Url, WebhookError> {

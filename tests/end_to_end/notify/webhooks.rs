@@ -120,6 +120,15 @@ fn a_webhook_that_fails_changes_no_exit_code() {
         let said = remarks(&run);
         assert!(said.len() == 1 && said[0].contains(wanted), "{url}: {said:?}");
     }
+    let notify = notify.replace("slack", "teams");
+    for (body, wanted) in [
+        ("Webhook message delivery failed with error: HTTP error 429", "the message was not delivered"),
+        ("1", "[]"),
+        ("", "[]"),
+    ] {
+        let said = remarks(&run(&world, "90d", &notify, &Hook::saying(200, body).url()).exits(1));
+        assert!(format!("{said:?}").contains(wanted), "{body}: {said:?}");
+    }
 }
 
 /// Without an issue nothing is known of earlier runs; the same where the issue could not be written.
