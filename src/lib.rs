@@ -8,6 +8,7 @@ pub mod error;
 pub mod sanitize;
 pub mod text_style;
 pub mod sentences;
+pub mod dates;
 pub mod url_encoding;
 pub mod position;
 pub mod excerpt;

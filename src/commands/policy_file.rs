@@ -24,6 +24,8 @@ pub enum PolicyFileError {
     NotCommitted,
     #[error("{file} cannot be read: {reason}")]
     Unreadable { file: String, reason: String },
+    #[error("{file} lists no IAM users, so only `keytide check` can use it")]
+    NoUsers { file: String },
     #[error("the policy file is invalid")]
     Invalid(Vec<Diagnostic>),
 }
@@ -41,6 +43,7 @@ impl PolicyFileError {
                 error.with_help("commands that write follow the committed policy file: commit and push it first")
             }
             Self::Unreadable { .. } => error.with_help("check the file, or name another one with `--policy FILE`"),
+            Self::NoUsers { .. } => error.with_help("add the users whose keys this repository owns under `users`"),
             Self::Invalid(_) => error,
         }
     }
@@ -51,6 +54,12 @@ pub fn load_policy(context: &Context<'_>) -> Result<Policy, PolicyFileError> {
     let tree = WorkTree::find_repository(context.environment);
     let policy = load_repository_policy(context, &tree, &|path| tree.read_content(path))?;
     policy.ok_or(PolicyFileError::NotFound)
+}
+
+/// The same for a command that would pass over a policy without users as if all were well.
+pub fn load_policy_with_users(context: &Context<'_>) -> Result<Policy, PolicyFileError> {
+    let policy = load_policy(context)?;
+    if policy.has_users() { Ok(policy) } else { Err(PolicyFileError::NoUsers { file: policy.file }) }
 }
 
 /// Reads the policy file of a repository; `None` if it has none. `read` opens the repository's files by their path

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::problem::{Level, Problem, rule_remedy};
+use crate::dates::format_day;
 use crate::policy::{Policy, PolicyDuration, UserSelector};
 use crate::report::fingerprint::{finding_fingerprint, key_fingerprint};
-use crate::report::keys::format_date;
 use crate::report::{Report, ReportOutcome, UserLine};
 use crate::rules::Severity;
 use crate::sanitize::{mask_identifiers, shorten};
@@ -234,7 +234,7 @@ fn due_problem(policy: &Policy, report: &Report, line: &UserLine, until: Timesta
         level: Level::Due,
         rule: DUE_RULE,
         user: Some(line.user.name.clone()),
-        text: Some(format!("the next key is due on {}", format_date(due))),
+        text: Some(format!("the next key is due on {}", format_day(due))),
         help: Some(help.to_owned()),
         pull_request: find_pull_request(report, &line.user.name),
         since: report.generated_at,

@@ -8,8 +8,8 @@ use super::decide::Decision;
 use super::problem::{NewsItem, Problem, ProblemCounts, describe_changes, rule_remedy};
 use super::section::SectionMarks;
 use super::state::{IssueState, encode_state};
+use crate::dates::{format_day, format_moment};
 use crate::report::ReportOrigin;
-use crate::report::keys::{format_date, format_minute};
 use crate::rotation::pull_request::MAX_BODY_CHARS;
 use crate::sanitize::{escape_issue_text as clean, escape_line};
 use crate::sentences::join_steps;
@@ -48,7 +48,7 @@ impl WorkflowRun {
 impl RunFacts {
     /// `28 Nov 2026, 18:00 UTC, [run](URL)`.
     fn describe(&self) -> String {
-        let at = format_minute(self.at);
+        let at = format_moment(self.at);
         match self.run_url() {
             Some(url) => format!("{at}, [run]({url})"),
             None => at,
@@ -198,7 +198,7 @@ fn remedy_cell(facts: &RunFacts, problem: &Problem) -> Option<String> {
 
 /// The day of the first report, as a link to the run that made it.
 fn since_cell(facts: &RunFacts, problem: &Problem) -> String {
-    let day = format_date(problem.since);
+    let day = format_day(problem.since);
     match problem.run.and_then(|run| facts.page_of_run(run)) {
         Some(url) => format!("[{day}]({url})"),
         None => day,
@@ -326,9 +326,9 @@ mod tests {
         let page = "pull request [12](https://github.com/acme/app/pull/12); Review and merge it";
         for wanted in [
             format!(
-                "| proposed for 8 days | {page} | [2026-11-01](https://github.com/acme/app/actions/runs/7) |"
+                "| proposed for 8 days | {page} | [1 Nov 2026](https://github.com/acme/app/actions/runs/7) |"
             ),
-            "| old | see below | 2026-11-01 |".to_owned(),
+            "| old | see below | 1 Nov 2026 |".to_owned(),
             format!("\nWhat to do:\n\n- `key-age`: {}\n", clean(rule_remedy("key-age"))),
             "[.github/keytide.yml](https://github.com/acme/app/blob/HEAD/.github/keytide.yml)".to_owned(),
         ] {

@@ -67,8 +67,7 @@ pub struct PolicyFile {
     /// Default limits for all users.
     #[serde(default)]
     pub limits: KeyLimits,
-    /// The IAM users of this repository.
-    #[schemars(length(min = 1))]
+    /// The IAM users of this repository. `[]` in a repository that uses `keytide check` alone, with exemptions.
     pub users: Vec<Located<UserEntry>>,
     /// Globs over user names. A user of the account that matches one and is not listed in `users` is reported.
     #[serde(default)]

@@ -137,6 +137,11 @@ impl Policy {
         })
     }
 
+    /// Whether the policy is about users of an account. One without them is for `keytide check` alone.
+    pub fn has_users(&self) -> bool {
+        !self.users.is_empty() || !self.claim.is_empty()
+    }
+
     /// Whether the users of the account must be listed to know which of them this policy is about.
     pub fn needs_listing(&self) -> bool {
         !self.claim.is_empty()

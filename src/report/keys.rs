@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use super::model::{Report, UserLine};
 use super::user_index::UserIndex;
+use crate::dates::format_sortable_day;
 use crate::iam::{AccessKey, IamUser};
 use crate::rules::{Finding, Severity};
 use crate::sentences::count_noun;
@@ -76,7 +76,7 @@ pub fn due_day(index: &UserIndex<'_>, line: &UserLine) -> String {
     match line.next_due {
         _ if is_overdue(index, line) => "overdue".to_owned(),
         _ if line.is_due_now() => "now".to_owned(),
-        Some(due) => format_date(due),
+        Some(due) => format_sortable_day(due),
         None => String::new(),
     }
 }
@@ -86,14 +86,4 @@ pub fn is_overdue(index: &UserIndex<'_>, line: &UserLine) -> bool {
     index.findings_of(&line.user.name).iter().any(|finding| {
         finding.exempted.is_none() && finding.rule == "key-age" && finding.severity == Severity::Error
     })
-}
-
-/// `2026-12-07`, as a policy file writes a day; a column of these can be sorted.
-pub fn format_date(at: Timestamp) -> String {
-    at.to_zoned_datetime(TimeZone::UTC).date().to_string()
-}
-
-/// `7 Dec 2026, 16:00 UTC`.
-pub fn format_minute(at: Timestamp) -> String {
-    at.to_zoned_datetime(TimeZone::UTC).strftime("%-d %b %Y, %H:%M UTC").to_string()
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::advice::{common_advice, shown_advice, shown_page, subject};
-use super::keys::{KeyAges, age_days, format_minute, key_name, last_used, oldest_active_days};
+use super::keys::{KeyAges, age_days, key_name, last_used, oldest_active_days};
 use super::model::Report;
 use super::timeline::{BarState, KeyBar, UserStanding, key_bars, users_worst_first};
 use super::{rotations, verdict};
+use crate::dates::format_moment;
 use crate::rules::{Finding, Severity, rank_urgency};
 use crate::sanitize::{
     escape_markdown as clean, escape_markdown_keeping_code as clean_text, escape_mermaid_label,
@@ -44,7 +45,7 @@ pub fn render_markdown(report: &Report) -> String {
             " in account {} (source {}, {})",
             clean(&account.shown_id),
             account.source,
-            format_minute(report.generated_at)
+            format_moment(report.generated_at)
         );
     }
     out.push_str("\n\n");

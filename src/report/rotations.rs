@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::keys::format_minute;
 use super::model::Report;
 use super::rotation_line::RotationLine;
+use crate::dates::format_moment;
 use crate::rotation::RotationPhase;
 use crate::rotation::ids::shorten_commit;
 use crate::sanitize::{escape_line, escape_markdown, escape_markdown_keeping_code};
@@ -82,12 +82,12 @@ fn shown_rotation(line: &RotationLine) -> ShownRotation<'_> {
     details.extend(line.keys.iter().map(|key| ("key", key.clone())));
     details.extend(line.next.iter().map(|step| ("next", step.clone())));
     details.extend(line.pull_request_url.iter().map(|url| ("pull request", url.clone())));
-    details.extend(line.not_before.map(|at| ("not before", format_minute(at))));
+    details.extend(line.not_before.map(|at| ("not before", format_moment(at))));
     details.extend(line.help.iter().map(|help| ("help", help.clone())));
     for entry in line.history.iter().flatten().filter(|entry| !entry.is_bookkeeping) {
         // As the reason of a broken journal and `git log` name it
         let commit = shorten_commit(&entry.commit);
-        details.push(("history", format!("{} {} [{commit}]", format_minute(entry.at), entry.text)));
+        details.push(("history", format!("{} {} [{commit}]", format_moment(entry.at), entry.text)));
     }
     ShownRotation {
         user: &line.user,

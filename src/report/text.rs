@@ -6,10 +6,11 @@ use anstyle::AnsiColor;
 use unicode_width::UnicodeWidthStr;
 
 use super::advice::{repeated_advice, shown_advice, shown_page};
-use super::keys::{age_days, format_minute, key_name, last_used, oldest_active_days};
+use super::keys::{age_days, key_name, last_used, oldest_active_days};
 use super::model::{Report, UserLine};
 use super::outcome::ReportOutcome;
 use super::{rotations, verdict};
+use crate::dates::format_moment;
 use crate::iam::AccessKey;
 use crate::rules::Finding;
 use crate::sanitize::escape_line as clean;
@@ -26,7 +27,7 @@ pub fn render_text(report: &Report, style: TextStyle) -> String {
     let mut out = String::new();
     if let Some(account) = &report.account {
         let (id, policy, at) =
-            (clean(&account.shown_id), clean(&report.policy), format_minute(report.generated_at));
+            (clean(&account.shown_id), clean(&report.policy), format_moment(report.generated_at));
         let _ = writeln!(out, "account {id}, source {}, {at}, {policy}\n", account.source);
         // A rotation command lists the users that it may change: the result says that there is none
         if report.rotations.as_ref().is_none_or(|rotations| !rotations.is_empty())

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::keys::format_date;
 use super::model::Report;
 use super::outcome::{ReportOutcome, ReportSummary};
 use super::rotation_line::RotationLine;
+use crate::dates::format_day;
 use crate::error::{COMMAND_LINE, ENVIRONMENT};
 use crate::iam::ReadFault;
 use crate::rotation::RotationPhase;
@@ -116,13 +116,13 @@ fn help_verdict(rotations: &[RotationLine]) -> String {
     match waiting[..] {
         [(at, user)] => {
             let user = escape_line(user);
-            format!("waiting: do what the help of {user} says; it becomes an error on {}", format_date(at))
+            format!("waiting: do what the help of {user} says; it becomes an error on {}", format_day(at))
         }
         [(at, _), ..] => {
             let number = waiting.len();
             format!(
                 "waiting: do what the help of {number} users says; the first becomes an error on {}",
-                format_date(at)
+                format_day(at)
             )
         }
         [] => idle_verdict(rotations),

@@ -69,6 +69,10 @@ pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationPara
         return Some(RotationWait::urgent(seen.now));
     }
     let open = seen.journal.known()?.open.as_ref()?;
+    // keytide itself began the rollback, and the next rotation ends in the same way until someone sees to the store
+    if phase == RotationPhase::RollingBack && open.store_that_caused_rollback().is_some() {
+        return Some(RotationWait::urgent(open.rollback?));
+    }
     let soaks = matches!(
         phase,
         RotationPhase::Soaking | RotationPhase::Grace | RotationPhase::Closed | RotationPhase::RollingBack

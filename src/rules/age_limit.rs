@@ -4,7 +4,8 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::Severity;
-use super::input::{RuleInput, format_day, format_elapsed, format_elapsed_over};
+use super::input::{RuleInput, format_elapsed, format_elapsed_over};
+use crate::dates::format_day;
 use crate::policy::PolicyDuration;
 
 /// The age that is allowed, and how long before it a warning comes.

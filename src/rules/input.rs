@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::fleet_facts::FleetFacts;
@@ -205,11 +204,6 @@ pub fn format_elapsed(duration: SignedDuration) -> String {
     };
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {unit}{plural}")
-}
-
-/// The day of a time, as people write it: `7 Dec 2026`.
-pub fn format_day(at: Timestamp) -> String {
-    at.to_zoned_datetime(TimeZone::UTC).strftime("%-d %b %Y").to_string()
 }
 
 /// The same next to a limit that it exceeds: "just over" if the number, cut down, would equal the limit.

@@ -31,9 +31,19 @@ impl Rule for OwnerMismatch {
         for (entry, user) in input.listed_users() {
             match &user.owner {
                 SourcedFact::Known(Some(owner), _) if *owner != own.to_string() => {
-                    let message =
-                        format!("this user belongs to repository {owner}; this is repository {own}");
-                    findings.add_user_finding(&META, &user.name, entry.at, message);
+                    let here = match &input.repository.name {
+                        Some(name) => format!("{name}, repository {own}"),
+                        None => format!("repository {own}"),
+                    };
+                    let message = format!("this user belongs to repository {owner}; this is {here}");
+                    let finding = findings.add_user_finding(&META, &user.name, entry.at, message);
+                    // Anyone who may tag the user wrote the value, and it is put into a command
+                    if !owner.is_empty() && owner.bytes().all(|byte| byte.is_ascii_digit()) {
+                        finding.set_help(format!(
+                            "{} `gh api repositories/{owner} --jq .full_name` names that repository.",
+                            META.remediation
+                        ));
+                    }
                 }
                 SourcedFact::Unknown(UnknownReason::NotInSource) => {
                     findings.skip_rule(&META, "the credential report has no tags")

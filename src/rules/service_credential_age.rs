@@ -2,8 +2,9 @@
 //! `warn_before` of it (a warning).
 
 use super::age_limit::AgeLimit;
-use super::input::{describe_status_doubt, format_day};
+use super::input::describe_status_doubt;
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
+use crate::dates::format_day;
 use crate::iam::{IamUser, ServiceCredential, SourcedFact, UnknownReason};
 
 pub struct ServiceCredentialAge;

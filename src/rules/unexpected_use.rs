@@ -2,6 +2,7 @@
 
 use super::input::describe_key;
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
+use crate::dates::format_moment;
 use crate::iam::{SourcedFact, UnknownReason};
 
 pub struct UnexpectedUse;
@@ -41,8 +42,8 @@ impl Rule for UnexpectedUse {
                 ];
                 let outside = outside.into_iter().flatten().collect::<Vec<_>>().join(" and ");
                 if !outside.is_empty() {
-                    let at = last.at.strftime("%Y-%m-%d %H:%M UTC");
-                    let message = format!("{} was last used {outside}, at {at}", describe_key(key));
+                    let at = format_moment(last.at);
+                    let message = format!("{} was last used {outside}, on {at}", describe_key(key));
                     findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
                 }
             }

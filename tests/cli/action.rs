@@ -275,7 +275,7 @@ fn the_repository_id_is_asked_of_github() {
     let run = audit("acme/app").exits(1);
     assert_eq!(
         run.findings(),
-        ["owner-mismatch error alice: this user belongs to repository 43; this is repository 42"]
+        ["owner-mismatch error alice: this user belongs to repository 43; this is acme/app, repository 42"]
     );
     let unknown = audit("acme/other").exits(0);
     assert!(

@@ -48,6 +48,17 @@ fn queries(github: &Github) -> usize {
     log.as_array().unwrap().iter().filter(|asked| asked["path"] == "/graphql").count()
 }
 
+/// A policy file for `keytide check` alone belongs to no account, so it needs none.
+#[test]
+fn a_policy_file_without_users_needs_no_account() {
+    let github = github(&[repository("acme/docs", json!({FILE: "version: 1\nusers: []\n"}))]);
+    let (_, out) = collect(&github, FLEET, &[]);
+    let collection = read(&out);
+    let docs = &collection["repositories"].as_array().unwrap()[0];
+    assert_eq!((docs["name"].as_str(), docs["state"].as_str()), (Some("acme/docs"), Some("collected")));
+    assert_eq!(docs["findings"], json!([]), "{docs}");
+}
+
 /// A repository in each state, and some that the file does not name.
 fn one_of_each() -> Vec<Value> {
     let mut archived = repository("acme/attic", json!({FILE: policy("123456789012")}));

@@ -202,3 +202,21 @@ proptest! {
         }
     }
 }
+
+/// A repository that has the hook alone needs no user for its exemptions. Nothing that looks at keys passes with it.
+#[test]
+fn a_policy_file_without_users_serves_the_check_alone() {
+    let policy = "version: 1\nusers: []\nexemptions:\n  - user: \"*\"\n    rules: [plaintext-key]\n    files: [sample.env]\n    until: 2099-01-31\n    reason: r\n";
+    let leak = format!("aws_secret_access_key={}\n", crate::support::check::secret());
+    let check =
+        Keytide::new(&["check", "--format", "json"]).policy(policy).file("sample.env", &leak).run().exits(0);
+    assert_eq!(check.json()["summary"]["exempted"], 1, "{}", check.stdout);
+    for command in [&["audit"][..], &["iam-policy", "--for", "audit"], &["migrate", "--user", "ci"]] {
+        let run = Keytide::new(command).policy(policy).run().exits(2);
+        let text = [run.stdout, run.stderr].concat();
+        assert!(text.contains("lists no IAM users"), "{command:?}: {text}");
+    }
+    let claims = policy.replace("users: []", "account: \"123456789012\"\nusers: []\nclaim: [\"ci-*\"]");
+    let run = Keytide::new(&["iam-policy", "--for", "audit"]).policy(&claims).run().exits(0);
+    assert!(run.stdout.contains("iam:ListUsers"), "{}", run.stdout);
+}

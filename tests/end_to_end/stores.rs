@@ -136,8 +136,13 @@ fn a_rollback_moves_the_label_back() {
     stored.merge();
     stored.until("grace", &in_secret);
     assert_ne!(stored.bearer("AWSCURRENT"), first);
+    let (new, _) = stored.in_secret();
     stored.pass(1);
     stored.keytide(&["rollback", "--user", "ci-deployer"]).run();
+    stored.pass(1);
+    let help = format!("restart what has read {new} from");
+    let run = stored.rotate(&in_secret);
+    assert!(run.stdout.contains(&help), "{}", run.stdout);
     stored.until("held", &in_secret);
     assert_eq!(stored.bearer("AWSCURRENT"), first);
     assert_eq!(stored.keys().len(), 1, "the new key was taken out of use");

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::dates::format_moment;
 use crate::iam::credential_report::{self, CredentialReport};
 use crate::iam::{
     AccountInventory, DataSource, IamUser, Provenance, ReadFault, SourcedFact, UnknownReason, path_from_arn,
 };
 use crate::policy::{Policy, UserPolicy};
-use crate::report::keys::format_minute;
 use crate::repository::RepositoryIdentity;
 use crate::rotation::timing::MAX_CLOCK_SKEW;
 use crate::rules::RotationStatuses;
@@ -31,7 +31,7 @@ pub fn inventory_from_report(policy: &Policy, report: CredentialReport) -> Accou
     let mut faults = report.faults;
     let limits = vec![format!(
         "the credential report is from {}; later changes are not included",
-        format_minute(report.as_of)
+        format_moment(report.as_of)
     )];
     let mut users: Vec<IamUser> = Vec::new();
     for row in report.rows {

@@ -15,11 +15,11 @@ use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::commands::policy_file::ensure_account_matches;
 use crate::commands::rotation::{StatusError, read_rotation_statuses};
+use crate::dates::format_moment;
 use crate::error::{CommandError, READING_ROTATION};
 use crate::iam::credential_report::CredentialReport;
 use crate::iam::{AccessKey, AccountInventory, DataSource, Provenance, ReadFault, path_from_arn};
 use crate::policy::{Policy, UserPolicy};
-use crate::report::keys::format_minute;
 use crate::rules::last_use_decides;
 
 /// With more users than this, the credential report is worth its two requests and the wait for it.
@@ -176,7 +176,7 @@ impl LiveAudit<'_> {
         inventory.faults.splice(0..0, report.faults);
         inventory.limits.push(format!(
             "users without keys, console passwords and the root key are as of the credential report, {}",
-            format_minute(report.as_of)
+            format_moment(report.as_of)
         ));
         let keyless =
             keyless.into_iter().map(|user| user.into_reported_user(stamp, quarantined.as_ref())).collect();

@@ -30,7 +30,7 @@ const MAX_REPORT_BYTES: usize = 16 * 1024 * 1024;
 
 /// Runs the audit.
 pub fn run(context: &Context<'_>, arguments: &AuditArgs) -> Result<Report, CommandFailure> {
-    let policy = policy_file::load_policy(context)?;
+    let policy = policy_file::load_policy_with_users(context)?;
     let input = match &arguments.credential_report {
         Some(path) => read_report_file(context, &policy, path, arguments.aws.call_timeout()),
         None => read_account(context, &policy, arguments),

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use jiff::{SignedDuration, Timestamp};
 
 use super::sample_policy::{SampleError, read_sample_policy};
+use crate::dates::format_day;
 use crate::engine::execute::{self, ChangeBudget, RunOutcome};
 use crate::engine::observe::UserRotation;
 use crate::iam::sample::SampleAccount;
@@ -179,8 +180,7 @@ impl StoryWriter {
         let until = ran.last_decision.until.filter(|until| *until > self.world.current_time());
         let why = &ran.last_decision.why;
         // Where the reason names the day already, it would be there twice
-        let until =
-            until.map(|until| until.strftime("%-d %b %Y").to_string()).filter(|day| !why.contains(day));
+        let until = until.map(format_day).filter(|day| !why.contains(day));
         let until = until.map(|day| format!(" (until {day})")).unwrap_or_default();
         let standing = format!("         {}: {why}{until}", ran.last_decision.phase);
         if standing != self.last_phase {

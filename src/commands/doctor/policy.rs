@@ -1,18 +1,14 @@
 //! Checks the policy file: the one of the working folder, and whether the default branch, which a rotation follows, has
 //! the same.
 
-use std::path::Path;
-
 use super::check::Check;
 use crate::commands::context::Context;
 use crate::commands::failure::CommandFailure;
 use crate::commands::policy_file::{self, PolicyFileError};
-use crate::commands::rotation::{read_committed_policy, repository_path};
+use crate::commands::rotation::{read_committed_policy, read_committed_text, read_local_text};
 use crate::live::LiveBackend;
-use crate::policy::{MAX_BYTES, PLACEHOLDER, Policy};
-use crate::ports::{BackendResult, RepositoryContents as _};
-use crate::repository::FileContent;
-use crate::system::worktree::WorkTree;
+use crate::policy::{PLACEHOLDER, Policy};
+use crate::ports::BackendResult;
 
 const NAME: &str = "policy-file";
 /// The policy that the other checks use, and the check of it.
@@ -51,24 +47,6 @@ async fn read_from_default_branch(context: &Context<'_>, backend: &LiveBackend) 
     let committed = read_committed_text(backend, &policy.file).await;
     let texts = PolicyTexts { local: None, committed, is_committed_known: true };
     PolicyRead { check: decide_policy(&policy.file, &texts), policy: Some(policy) }
-}
-
-fn read_local_text(context: &Context<'_>, file: &str) -> Vec<u8> {
-    let tree = WorkTree::find_repository(context.environment);
-    let content = match &context.common.policy {
-        Some(named) => tree.read_named(Path::new(named), MAX_BYTES),
-        None => tree.read_content(Path::new(file)),
-    };
-    match content {
-        FileContent::Bytes(bytes) => bytes,
-        FileContent::Absent | FileContent::Unreadable(_) => Vec::new(),
-    }
-}
-
-async fn read_committed_text(backend: &LiveBackend, file: &str) -> BackendResult<Option<Vec<u8>>> {
-    let Some(path) = repository_path(Path::new(file)) else { return Ok(None) };
-    let head = backend.read_default_head().await?;
-    backend.read_file(&head, &path).await
 }
 
 fn explain_failure(failure: &CommandFailure) -> Check {

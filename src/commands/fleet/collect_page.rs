@@ -135,6 +135,8 @@ impl PendingPolicy {
         if let Some(FoundFile::Text(text)) = self.files.get(self.path) {
             decided.line.account = find_policy_account(text.as_bytes());
         }
+        // A policy file for `keytide check` alone belongs to no account
+        let has_users = !matches!(&policy, Ok(Some(policy)) if !policy.has_users());
         match policy {
             Ok(Some(policy)) => {
                 decided.users = policy.user_names().count();
@@ -145,7 +147,8 @@ impl PendingPolicy {
             Err(PolicyFileError::Invalid(diagnostics)) => decided.set_invalid(&diagnostics),
             Err(other) => decided.set_invalid(&[diagnostic(self.path, other.to_string())]),
         }
-        if decided.line.state == RepositoryState::Collected && decided.line.account.is_none() {
+        let needs_account = decided.line.state == RepositoryState::Collected && has_users;
+        if needs_account && decided.line.account.is_none() {
             decided.line.findings.push(no_account(self.path));
         }
         let folder = folder.join(&self.repository.name);

@@ -175,9 +175,13 @@ impl AccountPolicies {
             Ok(Some(policy)) if named.is_some() => {
                 self.valid.push(RepositoryPolicy { repository, id, policy });
             }
+            Ok(Some(policy)) if !policy.has_users() => {}
             // It names no account: the collection reports that once.
             Ok(Some(_)) => self.unassigned.push(repository),
-            Ok(None) | Err(PolicyFileError::NotFound | PolicyFileError::NotCommitted) => {}
+            Ok(None)
+            | Err(
+                PolicyFileError::NotFound | PolicyFileError::NotCommitted | PolicyFileError::NoUsers { .. },
+            ) => {}
             Err(PolicyFileError::Invalid(diagnostics)) => {
                 self.invalid.push(InvalidPolicyFile { repository, diagnostics });
             }

@@ -13,12 +13,12 @@ use crate::aws::iam::IamClient;
 use crate::aws::iam::report::ReportError;
 use crate::commands::audit::read_users::{PendingUser, UserNeeds, UserReader};
 use crate::commands::progress::ProgressLine;
+use crate::dates::format_moment;
 use crate::fleet::facts::RepositoryPolicy;
 use crate::fleet::part::Part;
 use crate::iam::credential_report::CredentialReport;
 use crate::iam::{AccessKey, AccountInventory, DataSource, Provenance, ReadFault};
 use crate::policy::UserPolicy;
-use crate::report::keys::format_minute;
 use crate::rules::last_use_decides;
 
 /// How many users that the credential report does not have are looked up one by one.
@@ -83,7 +83,7 @@ impl<'a> AccountReader<'a> {
         inventory.faults.extend(faults);
         inventory.limits.push(format!(
             "users without keys or without a policy file, console passwords and the root key are as of the credential report, {}",
-            format_minute(report.as_of)
+            format_moment(report.as_of)
         ));
         inventory
     }

@@ -77,7 +77,7 @@ fn build_text(context: &Context<'_>, arguments: &IamPolicyArgs) -> Result<Machin
     if arguments.purpose == PurposeChoice::Fleet {
         return Ok(MachineText::Code(fleet::build_template(context, arguments)?));
     }
-    let policy = policy_file::load_policy(context)?;
+    let policy = policy_file::load_policy_with_users(context)?;
     let Some(account) = &policy.account else {
         let message = format!("`account` is missing in {}", policy.file);
         return Err(CommandError::invalid(message).with_help("add `account: \"123456789012\"`").into());

@@ -57,7 +57,7 @@ pub fn run(context: &Context<'_>, arguments: &MigrateArgs) -> ExitStatus {
 }
 
 fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus, CommandFailure> {
-    let policy = policy_file::load_policy(context)?;
+    let policy = policy_file::load_policy_with_users(context)?;
     let entry = find_entry(&policy, &arguments.user.0)?;
     let repository = find_token_repository(context, arguments)?;
     let secrets = KeySecrets::collect(&policy, &arguments.user.0, &repository.name);

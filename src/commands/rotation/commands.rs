@@ -1,5 +1,6 @@
 //! The four rotation commands, each from its arguments to its report.
 
+use super::committed_policy::describe_other_policy;
 use super::context::{CommandRequest, RunContext};
 use super::run_users::UserRun;
 use super::{guard, history, report, run_users, setup};
@@ -14,7 +15,7 @@ use crate::error::CommandError;
 use crate::report::Report;
 use crate::repository::ManagedKeys;
 use crate::rotation::RotationRequest;
-use crate::rotation::decide::ROLLBACK_REQUESTED;
+use crate::rotation::journal::ROLLBACK_REQUESTED;
 use crate::system::shutdown::ShutdownSignals;
 use crate::system::worktree::WorkTree;
 
@@ -28,6 +29,8 @@ pub fn plan(context: &Context<'_>, arguments: &PlanArgs) -> Result<Report, Comma
     };
     connection::run_async(context, async {
         let run = setup::open_for_plan(context, &request).await?;
+        let other = describe_other_policy(context, &run.backend, &run.policy.file).await;
+        other.into_iter().for_each(|remark| run.backend.add_remark(remark));
         let user_runs = run_users::plan_users(&run).await;
         let managed_keys = find_keys_in_worktree(&WorkTree::find_repository(context.environment));
         let mut report = report::build_report(context, &run, &user_runs, managed_keys);

@@ -5,7 +5,7 @@ use crate::destinations::kind::describe_destination;
 use crate::destinations::wording::name_destinations;
 use crate::ports::JournalStore as _;
 use crate::report::{HistoryLine, Report};
-use crate::rotation::decide::ROLLBACK_REQUESTED;
+use crate::rotation::journal::ROLLBACK_REQUESTED;
 use crate::rotation::{JournalEntry, JournalEvent, RedeployCause, RotationPhase};
 
 /// Adds the history of each user to its line of a report.

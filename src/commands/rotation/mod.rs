@@ -13,7 +13,7 @@ mod setup;
 mod status;
 
 pub use commands::{plan, resume, rollback, rotate};
-pub use committed_policy::{read_committed_policy, repository_path};
+pub use committed_policy::{read_committed_policy, read_committed_text, read_local_text, repository_path};
 pub use guard::ensure_may_write;
 pub use on_call::{RepositoryPages, find_run};
 pub use setup::{connect_github, rotated_users};

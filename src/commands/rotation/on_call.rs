@@ -2,11 +2,11 @@
 
 use crate::commands::connection;
 use crate::commands::context::Context;
+use crate::dates::format_moment;
 use crate::error::CommandError;
 use crate::live::LiveBackend;
 use crate::notify::text::WorkflowRun;
 use crate::report::is_server_address;
-use crate::report::keys::format_minute;
 use crate::rotation::{KeyState, Observation, ObservedKey, OpenRotation, RotationPhase};
 use crate::system::environment::ProcessEnvironment;
 
@@ -98,10 +98,10 @@ fn describe_key(key: &ObservedKey, rotation: &OpenRotation) -> String {
         None => "last use unknown".to_owned(),
         Some(None) => "never used".to_owned(),
         Some(Some(used)) if is_new(key, rotation) && used.is_own_check(rotation) => {
-            format!("used only by keytide's check ({})", format_minute(used.at))
+            format!("used only by keytide's check ({})", format_moment(used.at))
         }
         Some(Some(used)) => {
-            let at = format_minute(used.at);
+            let at = format_moment(used.at);
             let mut place = Vec::new();
             place.extend(Some(&*used.service).filter(|service| !service.is_empty()));
             place.extend(used.region.as_deref());

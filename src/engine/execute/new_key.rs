@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::pull_requests::{BranchFound, Proposal};
 use super::{JournalSession, existing_keys, pull_requests, redeploy, rehearsal};
+use crate::dates::format_sortable_day;
 use crate::destinations::as_sealable;
 use crate::destinations::encryption::{EXAMPLE, SealWorkspace, SealedDestination, SealedPayload};
 use crate::engine::observe::{
@@ -350,7 +351,7 @@ async fn verify_new_key(
 /// What the console shows beside the key. A tag that is missing breaks nothing.
 async fn describe_new_key(session: &JournalSession<'_, impl Backend>, key: &KeyId) {
     if session.user_rotation.policy.as_ref().is_some_and(|policy| policy.describe_keys) {
-        let day = session.backend.now().strftime("%Y-%m-%d");
+        let day = format_sortable_day(session.backend.now());
         let text = format!("keytide {} {day}", session.user_rotation.name);
         // Only a note for people: its failure must not end a run whose key is published
         let _ = session.backend.set_key_description(&session.user_rotation.user, key, Some(&text)).await;

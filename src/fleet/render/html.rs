@@ -6,12 +6,12 @@
 use std::fmt::Write;
 
 use super::words;
+use crate::dates::format_moment;
 use crate::fleet::collection::RepositoryState;
 use crate::fleet::finding::FleetFinding;
 use crate::fleet::merge::{AccountLine, FleetReport, LineDetails, RepositoryLine};
 use crate::report::html::findings::render_table_head;
 use crate::report::html::page::render_page_start;
-use crate::report::keys::format_minute;
 use crate::report::{ReportOutcome, ReportSummary};
 use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
 use crate::sentences::join_steps;
@@ -51,7 +51,7 @@ fn render_head(report: &FleetReport) -> String {
         render_page_start(&title, SCRIPT),
         clean(&words::verdict(report)),
         clean(&words::scope(report)),
-        format_minute(report.generated_at),
+        format_moment(report.generated_at),
         env!("CARGO_PKG_VERSION")
     )
 }

@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::fmt::Write;
 
 use super::words;
+use crate::dates::format_moment;
 use crate::fleet::finding::FleetFinding;
 use crate::fleet::merge::FleetReport;
 use crate::report::ReportOutcome;
-use crate::report::keys::format_minute;
 use crate::rules::rank_urgency;
 use crate::sanitize::{escape_markdown as clean, escape_markdown_keeping_code as clean_text};
 
@@ -23,7 +23,7 @@ pub fn render_markdown(report: &FleetReport) -> String {
         "## keytide fleet · {}\n\n{} ({})\n\n",
         clean_text(&words::verdict(report)),
         clean(&words::scope(report)),
-        format_minute(report.generated_at)
+        format_moment(report.generated_at)
     );
     out.push_str(&render_faults(report));
     out.push_str(&render_repositories(report));

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::page::render_page_start;
-use crate::report::keys::format_minute;
+use crate::dates::format_moment;
 use crate::report::verdict;
 use crate::report::{Report, ReportOutcome};
 use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
@@ -37,7 +37,7 @@ fn render_facts(report: &Report) -> String {
     if let Some(account) = &report.account {
         facts.push(format!("account <code>{}</code>", clean(&account.shown_id)));
     }
-    facts.push(format_minute(report.generated_at));
+    facts.push(format_moment(report.generated_at));
     if !report.policy.is_empty() {
         facts.push(format!("policy file {}", render_place(report, &report.policy, None)));
     }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::report::keys::{format_date, is_overdue};
+use crate::dates::format_day;
+use crate::report::keys::is_overdue;
 use crate::report::model::Report;
 use crate::report::user_index::UserIndex;
 use crate::sanitize::escape_html as clean;
@@ -77,5 +78,5 @@ fn due_tile(report: &Report) -> Option<Tile> {
     }
     let next = report.user_lines().filter_map(|line| Some((line.next_due?, &line.user.name))).min();
     let (at, user) = next?;
-    Some(Tile { number: format_date(at), text: format!("next due: {}", clean(user)), class: "plain" })
+    Some(Tile { number: format_day(at), text: format!("next due: {}", clean(user)), class: "plain" })
 }

@@ -2,11 +2,12 @@
 //! not do.
 
 use super::decision::{Advice, StepDecision};
-use super::situation::{HeldKey, Situation, format_day, format_moment};
+use super::situation::{HeldKey, Situation};
+use crate::dates::{format_day, format_moment};
 use crate::destinations::kind::describe_removal;
 use crate::destinations::wording::name_destinations;
-use crate::rotation::{KeyId, Observed, OpenRotation, RotationPhase, RotationStep};
-use crate::sentences::{begin_sentence, describe_wait};
+use crate::rotation::{KeyId, Observed, ObservedKey, OpenRotation, RotationPhase, RotationStep};
+use crate::sentences::{begin_sentence, describe_wait, join_words};
 
 /// Adds to the texts of a decision what the row that decided does not say. The phase and the step stay.
 pub fn complete_texts(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
@@ -212,26 +213,51 @@ fn retirement_help(case: &Situation<'_>, old: &KeyId, back: &str) -> Advice {
 
 fn rolling_back_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> String {
     let revert = case.seen.revert_pull_request.known().and_then(Option::as_ref);
-    match revert {
-        Some(revert) if revert.is_open() => open_revert_help(case, rotation, revert.number),
-        revert => {
-            let mut destinations = case.destinations_in(rotation, true);
-            let opens = revert.is_none() && destinations.any(|(_, holds)| holds == HeldKey::New);
-            let what = match opens {
-                true => "opens the rollback's pull request, which waits for your merge",
-                false => "goes on with the rollback",
-            };
-            let when = match decision.until.filter(|_| decision.step == RotationStep::Wait) {
-                Some(at) => format!("after {}", format_moment(at)),
-                None => "now".to_owned(),
-            };
-            format!(
-                "run `keytide rotate --user {}` {when}, or wait for the scheduled run: it {what}. The rollback ends in the phase `held`; then {}",
-                case.seen.user,
-                case.command("resume")
-            )
-        }
+    let next = match revert.filter(|revert| revert.is_open()) {
+        Some(revert) => open_revert_help(case, rotation, revert.number),
+        None => continue_rollback_help(case, rotation, decision),
+    };
+    let mut sentences = Vec::new();
+    sentences.extend(rotation.store_that_caused_rollback().map(|store| {
+        format!("fix why `{store}` rejected the key, which the reason says: the next rotation needs it")
+    }));
+    sentences.extend(restart_help(case, rotation));
+    sentences.push(next);
+    let later = sentences.split_off(1).into_iter().map(|sentence| begin_sentence(&sentence));
+    sentences.into_iter().chain(later).collect::<Vec<_>>().join(". ")
+}
+
+/// A rollback without an open pull request.
+fn continue_rollback_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> String {
+    let mut files = case.destinations_in(rotation, true);
+    let has_proposed = case.seen.revert_pull_request.known().is_some_and(Option::is_some);
+    let what = match !has_proposed && files.any(|(_, holds)| holds == HeldKey::New) {
+        true => "opens the rollback's pull request, which waits for your merge",
+        false => "goes on with the rollback",
+    };
+    let when = match decision.until.filter(|_| decision.step == RotationStep::Wait) {
+        Some(at) => format!("after {}", format_moment(at)),
+        None => "now".to_owned(),
+    };
+    format!(
+        "run `keytide rotate --user {}` {when}, or wait for the scheduled run: it {what}. The rollback ends in the phase `held`; then {}",
+        case.seen.user,
+        case.command("resume")
+    )
+}
+
+/// What has read the new key from a store goes on using it, where nothing deploys it again.
+fn restart_help(case: &Situation<'_>, rotation: &OpenRotation) -> Option<String> {
+    let is_over = case.destination_with_new_key(rotation).is_none();
+    let new = rotation.new_key().filter(|new| case.find_key(new).is_some_and(ObservedKey::is_active))?;
+    if !is_over || rotation.delivered.is_empty() || rotation.makes_first_key() || case.rules.redeploy {
+        return None;
     }
+    let stores: Vec<String> = rotation.delivered.keys().map(|store| format!("`{store}`")).collect();
+    Some(format!(
+        "restart what has read {new} from {} and does not reload its credential",
+        join_words(&stores)
+    ))
 }
 
 /// What to do with the rollback's pull request.
@@ -245,11 +271,11 @@ fn open_revert_help(case: &Situation<'_>, rotation: &OpenRotation, number: u64) 
         }
         Some((place, id)) => {
             format!(
-                "merge it now: {id}, which `{}` holds, is inactive or gone, and what reads it there fails until then",
+                "merge pull request #{number} now: {id}, which `{}` holds, is inactive or gone, and what reads it there fails until then",
                 place.id
             )
         }
-        None => "merge it soon; no key is deactivated until then".to_owned(),
+        None => format!("merge pull request #{number} soon; no key is deactivated until then"),
     }
 }
 

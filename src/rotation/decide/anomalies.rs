@@ -3,7 +3,8 @@
 
 use super::decision::StepDecision;
 use super::held::held_help;
-use super::situation::{Situation, format_moment};
+use super::situation::Situation;
+use crate::dates::format_moment;
 use crate::rotation::ids::shorten_commit;
 use crate::rotation::journal::MAX_FAILURES;
 use crate::rotation::timing::{MAX_CLOCK_SKEW, REQUEST_LIFETIME, USAGE_REPORT_LAG};

@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 use super::decision::StepDecision;
 use super::redeployment::redeploy_old_key;
 use super::retirement::{note_deleted, retire_key};
-use super::situation::{Situation, format_day, format_moment};
+use super::situation::Situation;
+use crate::dates::{format_day, format_moment};
 use crate::rotation::journal::{DestinationSnapshot, OpenRotation, StorageKind};
 use crate::rotation::timing::{
     CLAIM_DURATION, OWN_TEST_WINDOW, REQUEST_LIFETIME, STORE_LAG, USAGE_REPORT_LAG,

@@ -4,7 +4,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::redeployment::ensure_redeployed;
-use super::situation::{HeldKey, NotReady, RetireCheck, RetirementGuard, format_day, format_moment};
+use super::situation::{HeldKey, NotReady, RetireCheck, RetirementGuard};
+use crate::dates::{format_day, format_moment};
 use crate::rotation::journal::StorageKind;
 use crate::rotation::timing::{MERGE_LAG, OWN_TEST_WINDOW, RUN_END_LAG, USAGE_REPORT_LAG};
 use crate::rotation::{BranchTip, KeyId, KeyUse, ObservedKey, RunState};

@@ -21,7 +21,6 @@ mod start;
 
 pub use decision::{Advice, StepDecision};
 pub use guards::{DELETE_GUARDS, RETIRE_GUARDS};
-pub use rollback::ROLLBACK_REQUESTED;
 pub use situation::{HeldKey, RetirementGuard, Situation};
 
 use super::{Observation, RotationParams, RotationPhase};

@@ -5,12 +5,9 @@ use super::discard::{disarm_branch, discard_again, discard_key, wait_for_store_w
 use super::redeployment::redeploy_old_key;
 use super::retirement::retire_key;
 use super::situation::{HeldKey, Situation};
-use crate::rotation::journal::{DestinationSnapshot, OpenRotation, StorageKind};
+use crate::rotation::journal::{DestinationSnapshot, OpenRotation, ROLLBACK_REQUESTED, StorageKind};
 use crate::rotation::timing::MERGE_LAG;
 use crate::rotation::{DestinationId, KeyId, PullRequestState, RotationPhase, RotationStep};
-
-/// The reason of a rollback that a person asked for; the person's own follows it.
-pub const ROLLBACK_REQUESTED: &str = "a rollback was requested";
 
 const BACK: RotationPhase = RotationPhase::RollingBack;
 

@@ -83,16 +83,6 @@ fn is_lost(rotation: &OpenRotation, frozen: &DestinationSnapshot) -> bool {
     frozen.kind == StorageKind::Store && rotation.delivered.contains_key(&frozen.destination)
 }
 
-/// A moment in a message, such as `7 Apr 2026, 12:00 UTC`.
-pub fn format_moment(at: Timestamp) -> String {
-    at.strftime("%-d %b %Y, %H:%M UTC").to_string()
-}
-
-/// A day in a message, such as `7 Apr 2026`.
-pub fn format_day(at: Timestamp) -> String {
-    at.strftime("%-d %b %Y").to_string()
-}
-
 impl<'a> Situation<'a> {
     /// # Errors
     /// The basic fact that could not be read.

@@ -19,7 +19,7 @@ pub use entry::{
     StorageKind,
 };
 use fault::JournalFault;
-pub use open_rotation::{OpenRotation, Redeployment, StagedKey};
+pub use open_rotation::{OpenRotation, ROLLBACK_REQUESTED, Redeployment, StagedKey};
 
 use super::ids::{DestinationId, Fingerprint, KeyId, shorten_commit};
 use super::recipients::Recipients;

@@ -11,6 +11,9 @@ use super::super::timing::DISPATCH_SKEW;
 use super::entry::{DestinationSnapshot, JournalEvent, RedeployCause};
 use super::fault::JournalFault;
 
+/// The reason of a rollback that a person asked for; the person's own follows it.
+pub const ROLLBACK_REQUESTED: &str = "a rollback was requested";
+
 /// A rotation under way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OpenRotation {
@@ -117,6 +120,12 @@ impl OpenRotation {
             rollback: None,
             rollback_reason: None,
         }
+    }
+
+    /// The store whose refusal of the new key began the rollback. `None` also where a person asked for the rollback.
+    pub fn store_that_caused_rollback(&self) -> Option<&DestinationId> {
+        let is_requested = self.rollback_reason.as_deref()?.starts_with(ROLLBACK_REQUESTED);
+        self.refused.keys().next().filter(|_| !is_requested)
     }
 
     /// Applies an event. Returns the fingerprints that identify a key from now on.

@@ -2,13 +2,12 @@
 
 use std::fmt::Write;
 
-use jiff::tz::TimeZone;
-
 use super::data::PullRequestData;
 use super::messages::{first_key_title, rotation_title};
 use super::recipients_section::recipients_section;
 use super::schedule::{render_next_steps, timeline_section};
 use super::text::{PullRequestText, push_rest, render_to_fit};
+use crate::dates::format_moment;
 use crate::destinations::kind::{describe_destination, updated_services};
 use crate::policy::Destination;
 use crate::rotation::changed_file::ChangedFile;
@@ -223,7 +222,7 @@ fn old_key_paragraph(data: &PullRequestData<'_>) -> String {
         None => "; its last use is unknown.".to_owned(),
         Some(None) => " and was never used.".to_owned(),
         Some(Some(used)) => {
-            let at = used.at.to_zoned_datetime(TimeZone::UTC).strftime("%-d %b %Y, %H:%M UTC");
+            let at = format_moment(used.at);
             format!(
                 " and was last used on {at} for {}. Make sure that what used it reads one of the destinations below.",
                 markdown_code(&used.service)

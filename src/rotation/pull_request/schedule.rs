@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::data::PullRequestData;
+use crate::dates::format_day;
 use crate::destinations::kind::updated_services;
 use crate::rotation::{DestinationSnapshot, StorageKind};
 use crate::sentences::describe_wait;
@@ -68,7 +69,7 @@ pub fn timeline_section(data: &PullRequestData<'_>) -> String {
     let both = if data.compromised { 1 } else { days_up(rules.grace).max(days_up(rules.quiet)).max(1) };
     let soak = days_up(rules.soak).max(1);
     let today = data.now.to_zoned_datetime(TimeZone::UTC).date();
-    let title = today.strftime("%-d %b %Y");
+    let title = format_day(data.now);
     format!(
         "```mermaid\ngantt\n  title if merged on {title}\n  dateFormat YYYY-MM-DD\n  axisFormat %-d %b\n  tickInterval 1week\n  section old key\n  \
          active :both, {today}, {both}d\n  inactive :after both, {soak}d\n  section new key\n  active \

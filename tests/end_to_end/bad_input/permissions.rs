@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{nothing_is_half_done, refused};
 use crate::support::destinations::{AGE_FILE, AgeFile, GithubSecrets};
-use crate::support::peers::{OLD, USER, World, rotation_field};
+use crate::support::peers::{OLD, POLICY, USER, World, rotation_field};
 
 fn file_alone() -> World {
     World::with(80, vec![Box::new(AgeFile::new())])
@@ -170,8 +170,16 @@ fn a_store_that_refuses_the_key_turns_the_rotation_back() {
         "message": "Resource not accessible by personal access token"}]);
     world.github.control("POST", "faults", &fault);
     world.pass(1);
-    let run = world.keytide(&["rotate"]).run().exits(0);
+    // Reported at once, by every command, until a person has continued: the next rotation would end in the same way
+    let run = world.keytide(&["rotate"]).run().exits(1);
     assert_eq!(rotation_field(&run.json(), "phase"), "rolling-back", "{}", run.stdout);
+    let finding = &run.json()["findings"][0];
+    let text = |field: &str| finding[field].as_str().unwrap().to_owned();
+    assert_eq!(text("rule"), "stalled-rotation");
+    assert!(text("message").starts_with("rolling-back: ") && text("message").contains("(403)"), "{finding}");
+    assert!(text("help").starts_with("fix why GitHub Actions secrets `AWS_ACCESS_KEY_ID`"), "{finding}");
+    let audit = world.keytide(&["audit"]).file(POLICY, world.policy("")).run().exits(1);
+    assert!(audit.stdout.contains("rolling-back: "), "{}", audit.stdout);
     let journal = world.github.state()["journals"].to_string();
     let why = "rejected the new key (GitHub: Resource not accessible by personal access token (403); this needs the token";
     assert!(journal.contains(why), "{journal}");

@@ -282,3 +282,20 @@ fn two_roles_share_a_rotation() {
     assert_eq!(world.keys().len(), 1);
     ends_well(&mut world);
 }
+
+/// A plan follows the policy file of the working folder, so that a change can be tried; a rotation that of the default
+/// branch.
+#[test]
+fn a_plan_says_that_the_default_branch_has_another_policy_file() {
+    let world = file_alone();
+    let own = world.policy("");
+    let remarks = |text: &str| {
+        let run = world.keytide(&["plan"]).file(POLICY, text).run().exits(0);
+        run.json()["remarks"].to_string()
+    };
+    assert_eq!(remarks(&own), "[]");
+    let differs = "that of the default branch differs, which `keytide rotate` follows";
+    assert!(remarks(&format!("# tried\n{own}")).contains(differs));
+    world.github.control("POST", "push", &json!({"files": {POLICY: Value::Null}}));
+    assert!(remarks(&own).contains("the default branch does not have it: commit, push and merge it"));
+}

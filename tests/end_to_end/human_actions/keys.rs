@@ -295,10 +295,7 @@ fn a_new_key_that_is_deleted_after_the_merge_can_be_rolled_back() {
     // What reads the file fails until the merge: that is an error, and the pull request says so first
     let report = world.keytide(&["rollback", "--user", USER]).run().exits(1).json();
     has_done(&report, "open the pull request that restores the old key");
-    says(
-        &report,
-        &[&format!("merge it now: {new}, which `deploy/aws.env.age` (age) holds, is inactive or gone")],
-    );
+    says(&report, &[&format!(" now: {new}, which `deploy/aws.env.age` (age) holds, is inactive or gone")]);
     let body = world.github.state()["pulls"][1]["body"].as_str().unwrap().to_owned();
     assert!(body.starts_with("**Merge this now.** The new key was deleted or deactivated"), "{body}");
     world.merge();

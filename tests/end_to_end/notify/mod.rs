@@ -81,7 +81,7 @@ fn an_issue_lives_as_long_as_the_problem() {
     assert_eq!(issue["title"], "AWS access keys need attention (.github/keytide.yml)");
     assert_eq!((&issue["labels"], &issue["assignees"]), (&json!(["keytide"]), &json!(["octocat"])));
     for part in
-        ["**1 warning**", "| warning | `key-age` | ci-deployer | access key AKIA…DOLD", "| 2026-03-01 |"]
+        ["**1 warning**", "| warning | `key-age` | ci-deployer | access key AKIA…DOLD", "| 1 Mar 2026 |"]
     {
         assert!(body(&issue).contains(part), "{part}: {}", body(&issue));
     }
@@ -91,7 +91,7 @@ fn an_issue_lives_as_long_as_the_problem() {
     audit(&world, "90d").exits(0);
     let issue = only_issue(&world);
     assert!(comments(&issue).is_empty() && body(&issue).contains("is 81 days old"), "{issue:#}");
-    assert!(body(&issue).contains("| 2026-03-01 |"), "{issue:#}");
+    assert!(body(&issue).contains("| 1 Mar 2026 |"), "{issue:#}");
     // Worse: a comment, once.
     world.pass(24 * 10);
     for _ in 0..2 {
@@ -128,7 +128,7 @@ fn a_key_that_becomes_due_is_listed() {
     let issue = only_issue(&world);
     assert!(body(&issue).contains("**1 key due soon**"), "{issue:#}");
     assert!(
-        body(&issue).contains("| due | `key-age` | ci-deployer | the next key is due on 2026-03-21 |"),
+        body(&issue).contains("| due | `key-age` | ci-deployer | the next key is due on 21 Mar 2026 |"),
         "{issue:#}"
     );
     world.pass(24 * 8);
