@@ -2,13 +2,14 @@
 //! they manage (`check`, `plan`, `doctor`). What only `terraform apply` knows is reported as undecided, never guessed.
 //!
 //! [`parse`] reads one file, [`folder`] puts the files of a folder together, [`evaluate`] computes values over literals.
-//! [`work`] bounds what that costs, whatever the files say.
+//! [`work`] bounds what that costs, whatever the files say, and [`object_size`] what the parser takes.
 
 mod evaluate;
 mod folder;
 mod functions;
 mod instances;
 mod managed_keys;
+mod object_size;
 mod parse;
 mod users;
 mod value;

@@ -9,7 +9,8 @@ use hcl_edit::structure::{Block, Body};
 use hcl_edit::template::{Element, StringTemplate};
 use hcl_edit::{Decorated, Ident, Span};
 
-use super::value::MAX_ELEMENTS;
+use super::object_size::find_excessive_field;
+use super::value::{MAX_ELEMENTS, MAX_TEXT_BYTES};
 use crate::diagnostic::{Position, SourceText};
 use crate::yaml::{NodeKind, ScalarStyle, YamlNode, parse_documents};
 
@@ -20,6 +21,9 @@ pub const IAM_USER: &str = "aws_iam_user";
 
 /// The largest file that is parsed.
 const MAX_BYTES: usize = 1024 * 1024;
+
+/// The longest text of the JSON syntax that is parsed as a template: one can hold an object as well.
+const MAX_TEMPLATE_BYTES: usize = 16 * MAX_TEXT_BYTES;
 
 /// A name and the expression that is assigned to it.
 pub type Assignment = (String, Expression);
@@ -93,6 +97,10 @@ pub fn parse_config(path: &str, bytes: &[u8]) -> Result<ConfigFile, ConfigError>
 }
 
 fn parse_native(path: &str, text: &str) -> Result<ConfigFile, ConfigError> {
+    if let Some(offset) = find_excessive_field(text) {
+        let at = SourceText::new(text).position(offset);
+        return Err(ConfigError { at, message: "its objects have too many fields".to_owned() });
+    }
     let body = parse_body(text).map_err(|error| {
         let (line, column) = (error.location().line() as u32, error.location().column() as u32);
         ConfigError { at: Position { line, column }, message: error.message().replace('\n', "; ") }
@@ -246,6 +254,9 @@ fn read_json_value(node: &YamlNode) -> Expression {
 fn read_json_text(text: &str) -> Expression {
     if !text.contains("${") && !text.contains("%{") {
         return text.into();
+    }
+    if text.len() > MAX_TEMPLATE_BYTES {
+        return unknown_expression();
     }
     match parse_template(text) {
         Ok(template) => Expression::StringTemplate(template.into_iter().collect::<StringTemplate>()),
